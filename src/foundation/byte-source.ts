@@ -1,0 +1,35 @@
+/** The contracts between whoever holds bytes (file, blob, buffer, URL) and whoever reads them. */
+
+/** Bytes of known size that can be read in any order. */
+export interface ByteSource {
+  /** How messages call it: a path or a label. */
+  readonly name: string;
+  /** Bytes in all. */
+  readonly size: number;
+  /**
+   * Fills `target` with the bytes that start at `position`.
+   *
+   * @throws FormatError when the source ends before `target` is full
+   */
+  read(target: Uint8Array, position: number): Promise<void>;
+}
+
+/** A place to write bytes in any order. Nothing exists under its final name before `commit`. */
+export interface ByteSink {
+  readonly name: string;
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  /** Reads back what was written (the final move of a header that grew needs it). */
+  read(target: Uint8Array, position: number): Promise<void>;
+}
+
+/** Bytes in memory as a `ByteSource`. */
+export function bytesSource(bytes: Uint8Array, name = "bytes"): ByteSource {
+  return {
+    name,
+    size: bytes.byteLength,
+    read(target, position) {
+      target.set(bytes.subarray(position, position + target.byteLength));
+      return Promise.resolve();
+    },
+  };
+}
