@@ -1,0 +1,14 @@
+/**
+ * `quantwise/schemes`: the level tables, as data.
+ *
+ * @example
+ * import { createDynamicMap, NF4 } from "quantwise/schemes";
+ * NF4.levels[15]; // 1
+ * createDynamicMap({ signed: true }).length; // 256
+ */
+
+export type { Codebook, CudaDecision, QuantMode } from "./codebook.ts";
+export { createDynamicMap, dynamic8 } from "./dynamic8.ts";
+export { FP4 } from "./fp4.ts";
+export { createFp8Map, createLinearMap, custom8, type Fp8MapOptions } from "./maps8.ts";
+export { NF4 } from "./nf4.ts";
