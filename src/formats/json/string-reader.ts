@@ -23,6 +23,7 @@ export class StringReader {
   #segment = 0;
   #part = TEXT;
   #hasHighByte = false;
+  #hasEscape = false;
   #hexDigits = 0;
   #hexValue = 0;
   /** A \u escape that waits for its second half, or 0. */
@@ -38,6 +39,7 @@ export class StringReader {
     this.#maxBytes = maxBytes;
     this.#scratch.clear();
     this.#hasHighByte = false;
+    this.#hasEscape = false;
   }
 
   /**
@@ -57,11 +59,12 @@ export class StringReader {
       }
       if (this.#highSurrogate !== 0 && byte !== 0x5c) this.#loneSurrogate(origin + at);
       if (byte === 0x22) {
-        this.#finish(chunk, at, origin);
+        this.#finish(chunk, at);
         return at + 1;
       }
       if (byte === 0x5c) {
         this.#keep(chunk, at);
+        this.#hasEscape = true;
         this.#part = ESCAPE;
       } else if (byte >= 0x80) this.#hasHighByte = true;
       else if (byte < 0x20) {
@@ -112,7 +115,7 @@ export class StringReader {
     this.#scratch.addCodePoint(isLow ? 0x10000 + ((high - 0xd800) << 10) + (unit - 0xdc00) : unit);
   }
 
-  #finish(chunk: Uint8Array, at: number, origin: number): void {
+  #finish(chunk: Uint8Array, at: number): void {
     const isWhole = this.#scratch.byteCount === 0;
     this.#checkLength(this.#scratch.byteCount + at - this.#segment);
     if (!isWhole) this.#keep(chunk, at);
@@ -122,7 +125,8 @@ export class StringReader {
     if (!this.#hasHighByte) return;
     const bad = malformedUtf8At(this.bytes, this.start, this.end);
     if (bad === -1) return;
-    const offset = isWhole ? origin + bad : this.#offset;
+    // Escapes are shorter unescaped: then the string's own offset must do.
+    const offset = this.#hasEscape ? this.#offset : this.#offset + 1 + bad - this.start;
     this.#fail(`byte 0x${hexByte(this.bytes[bad])} in a string is not valid UTF-8`, offset);
   }
 
@@ -135,8 +139,8 @@ export class StringReader {
 
   #checkLength(byteCount: number): void {
     if (byteCount <= this.#maxBytes) return;
-    const got = `a string of ${byteCount} bytes or more`;
-    this.#fail(`${got}, at most ${this.#maxBytes} are allowed here`, this.#offset);
+    const problem = `a string of more than ${this.#maxBytes} bytes, no more are allowed here`;
+    this.#fail(problem, this.#offset);
   }
 
   #loneSurrogate(offset: number): never {

@@ -94,6 +94,11 @@ export class TensorRecords {
     return this;
   }
 
+  /** Memory of the records in bytes, spare room included. */
+  get heldBytes(): number {
+    return this.#pages.reduce((sum, page) => sum + page.byteLength, this.#addresses.byteLength);
+  }
+
   /** Reorders: record `order[i]` becomes record `i`. */
   permute(order: Uint32Array): void {
     this.#addresses = order.map((index) => this.#addresses[index] as number);
