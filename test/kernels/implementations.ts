@@ -10,4 +10,5 @@ export interface Implementation {
 
 export const IMPLEMENTATIONS: readonly Implementation[] = [
   { name: "reference", create: () => createKernelSet("reference").kernels },
+  { name: "wasm", create: () => createKernelSet("wasm").kernels },
 ];

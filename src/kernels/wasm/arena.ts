@@ -1,0 +1,67 @@
+/**
+ * Linear memory: tables and scratch at fixed places from the module's heap base, then what callers
+ * allocate. The only file that lays memory out.
+ */
+
+import { growTo, type KernelInstance } from "./instantiate.ts";
+import { TableSlot } from "./tables/installed.ts";
+import { LEVELS4_BYTES, TABLE4_BYTES } from "./tables/table4.ts";
+import { TABLE8_BYTES } from "./tables/table8.ts";
+
+/** Values that one pass works on before the next pass reads them again: 16 KB of f32, in L1. */
+export const TILE_VALUES = 4096;
+
+export class Arena {
+  readonly memory: WebAssembly.Memory;
+  readonly table4: TableSlot;
+  readonly levels4: TableSlot;
+  readonly table8: TableSlot;
+  readonly levels8: TableSlot;
+  /** One f32, for a scale or a result. */
+  readonly scalarPtr: number;
+  /** f32[TILE_VALUES] each. */
+  readonly tilePtr: number;
+  readonly secondTilePtr: number;
+  private used: number;
+
+  constructor({ exports, memory }: KernelInstance) {
+    this.memory = memory;
+    this.used = exports.heapBase();
+    const slot = (byteCount: number) => new TableSlot(memory, this.allocate(byteCount));
+    this.table4 = slot(TABLE4_BYTES);
+    this.levels4 = slot(LEVELS4_BYTES);
+    this.table8 = slot(TABLE8_BYTES);
+    this.levels8 = slot(1024);
+    this.scalarPtr = this.allocate(16);
+    this.tilePtr = this.allocate(4 * TILE_VALUES);
+    this.secondTilePtr = this.allocate(4 * TILE_VALUES);
+  }
+
+  /** Address of fresh bytes, 16-aligned. Replaces `memory.buffer` when it grows. */
+  allocate(byteCount: number): number {
+    const ptr = Math.ceil(this.used / 16) * 16;
+    growTo(this.memory, ptr + byteCount);
+    this.used = ptr + byteCount;
+    return ptr;
+  }
+
+  floats(ptr: number, count: number): Float32Array {
+    return new Float32Array(this.memory.buffer, ptr, count);
+  }
+
+  words(ptr: number, count: number): Uint32Array {
+    return new Uint32Array(this.memory.buffer, ptr, count);
+  }
+
+  halves(ptr: number, count: number): Uint16Array {
+    return new Uint16Array(this.memory.buffer, ptr, count);
+  }
+
+  bytes(ptr: number, count: number): Uint8Array {
+    return new Uint8Array(this.memory.buffer, ptr, count);
+  }
+
+  copy(targetPtr: number, sourcePtr: number, byteCount: number): void {
+    new Uint8Array(this.memory.buffer).copyWithin(targetPtr, sourcePtr, sourcePtr + byteCount);
+  }
+}

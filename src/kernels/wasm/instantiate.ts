@@ -1,0 +1,64 @@
+/** From bytes, or from a module that the caller compiled, to kernels and their memory. */
+
+import { instantiateSync } from "@assemblyscript/loader";
+import { UnsupportedError } from "../../foundation/errors.ts";
+import { kernelsWasm } from "./binary.generated.ts";
+import { ABI_VERSION, EXPORT_NAMES, type KernelExports } from "./exports.ts";
+
+export interface KernelInstance {
+  readonly exports: KernelExports;
+  readonly memory: WebAssembly.Memory;
+}
+
+const PAGE_BYTES = 65536;
+
+let compiled: WebAssembly.Module | undefined;
+
+/** The embedded module, compiled on first use. */
+export function embeddedModule(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(kernelsWasm());
+  return compiled;
+}
+
+/**
+ * A new instance with its own memory, as small as the module allows.
+ *
+ * @param module  compiled by the caller; it goes to the engine directly, because the loader asks
+ *                `instanceof`, which fails for a module of another realm
+ * @throws UnsupportedError when the module is not a kernels.wasm of our version
+ */
+export function instantiateKernels(module?: WebAssembly.Module): KernelInstance {
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const imports = { env: { memory, abort: refuse } };
+  const instance =
+    module === undefined
+      ? instantiateSync(embeddedModule(), imports).instance
+      : new WebAssembly.Instance(module, imports);
+  const exports = instance.exports as unknown as KernelExports;
+  const missing = EXPORT_NAMES.filter((name) => typeof exports[name] !== "function");
+  if (missing.length > 0 || exports.abiVersion() !== ABI_VERSION) {
+    throw new UnsupportedError(
+      `kernels: expected a kernels.wasm with ABI ${ABI_VERSION}, received ` +
+        (missing.length > 0 ? `one without ${missing.join(", ")}` : `ABI ${exports.abiVersion()}`),
+    );
+  }
+  return { exports, memory };
+}
+
+/** Makes room up to address `end`. */
+export function growTo(memory: WebAssembly.Memory, end: number): void {
+  const missing = end - memory.buffer.byteLength;
+  if (missing <= 0) return;
+  try {
+    memory.grow(Math.ceil(missing / PAGE_BYTES));
+  } catch (cause) {
+    throw new UnsupportedError(`kernels: cannot grow WebAssembly memory to ${end} bytes`, {
+      cause,
+    });
+  }
+}
+
+/** Only the debug build imports it: an assertion failed. */
+function refuse(_message: number, _file: number, line: number, column: number): never {
+  throw new Error(`kernel assertion failed at ${line}:${column}`);
+}

@@ -1,0 +1,30 @@
+/** How a run of blocks is cut so that each piece fits a tile. */
+
+import { TILE_VALUES } from "./arena.ts";
+
+export interface Piece {
+  /** First element, and how many. */
+  readonly at: number;
+  readonly count: number;
+  /** First block, and the block size to tell a kernel: `count` where the piece is part of a block. */
+  readonly block: number;
+  readonly blockSize: number;
+}
+
+/** Several whole blocks a piece, or several pieces a block; `elementCount` is in whole blocks. */
+export function* pieces(elementCount: number, blockSize: number): Generator<Piece> {
+  if (blockSize <= TILE_VALUES) {
+    const step = TILE_VALUES - (TILE_VALUES % blockSize);
+    for (let at = 0; at < elementCount; at += step) {
+      const count = Math.min(step, elementCount - at);
+      yield { at, count, block: at / blockSize, blockSize };
+    }
+    return;
+  }
+  for (let block = 0; block * blockSize < elementCount; block++) {
+    for (let done = 0; done < blockSize; done += TILE_VALUES) {
+      const count = Math.min(TILE_VALUES, blockSize - done);
+      yield { at: block * blockSize + done, count, block, blockSize: count };
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/** The kernel contract on WebAssembly SIMD. */
+
+import { ArgumentError } from "../../foundation/errors.ts";
+import type { KernelSet } from "../kernel-set.ts";
+import { Arena } from "./arena.ts";
+import { BlockDequantizer } from "./dequantize-blocks.ts";
+import { FloatKernels } from "./float-kernels.ts";
+import { instantiateKernels } from "./instantiate.ts";
+import { Int8Rows } from "./int8-rows.ts";
+import { BlockQuantizer } from "./quantize-blocks.ts";
+
+/**
+ * A new set with its own memory.
+ *
+ * @param module  a compiled kernels.wasm; by default the embedded one is compiled
+ */
+export function createWasmKernelSet(module?: WebAssembly.Module): KernelSet {
+  const instance = instantiateKernels(module);
+  const { exports, memory } = instance;
+  const arena = new Arena(instance);
+  const floats = new FloatKernels(exports, arena);
+  const quantizer = new BlockQuantizer(exports, arena, floats);
+  const dequantizer = new BlockDequantizer(exports, arena, floats);
+  const rows = new Int8Rows(exports, arena, floats);
+
+  return {
+    name: "wasm",
+    get buffer() {
+      return memory.buffer;
+    },
+    allocate: (byteCount) => arena.allocate(byteCount),
+
+    absmax(input, valuesPtr, absmaxPtr, elementCount, blockSize) {
+      floats.absmax(input, valuesPtr, absmaxPtr, elementCount, blockSize);
+    },
+
+    quantize4(codebook, mode, input, ...places) {
+      checkBlockSize4(places[4]);
+      return quantizer.run(quantizer.prepare4(codebook, mode, input), ...places);
+    },
+
+    dequantize4(...call) {
+      checkBlockSize4(call[6]);
+      dequantizer.run4(...call);
+    },
+
+    quantize8: (codebook, mode, input, ...places) =>
+      quantizer.run(quantizer.prepare8(codebook, mode, input), ...places),
+
+    dequantize8: (...call) => dequantizer.run8(...call),
+    quantizeInt8Rows: (...call) => rows.quantize(...call),
+    dequantizeInt8Rows: (...call) => rows.dequantize(...call),
+    convert: (...call) => floats.convert(...call),
+  };
+}
+
+/** Kernels take 32 values at a time, and a block of 4-bit codes must fit a tile. */
+function checkBlockSize4(blockSize: number): void {
+  if (blockSize >= 32 && blockSize <= 4096 && (blockSize & (blockSize - 1)) === 0) return;
+  throw new ArgumentError("blockSize", "a power of two from 32 to 4096", blockSize);
+}
