@@ -117,9 +117,8 @@ export async function writeSafetensors(
         await put(bytes);
       }
       if (left !== 0) {
-        const got =
-          left < 0 ? `${end - begin - left} bytes or more` : `${end - begin - left} bytes`;
-        throw new ArgumentError(`data of ${name}`, `${end - begin} bytes`, got);
+        const expected = `${end - begin} bytes`;
+        throw new ArgumentError(`data of ${name}`, expected, end - begin - left);
       }
     }
     await writer.close();
