@@ -77,7 +77,9 @@ console.log(`node ${process.version}, header of ${headerBytes} bytes, ${how}: ${
 console.log(`time ${ms(parsed - started)} (making the text included)`);
 const peak = residentPeak();
 const over = peak - base;
-console.log(`peak ${mb(peak)}, of it ${mb(over)} above the start: ${(over / headerBytes).toFixed(2)}x`);
+console.log(
+  `peak ${mb(peak)}, of it ${mb(over)} above the start: ${(over / headerBytes).toFixed(2)}x`,
+);
 
 function residentPeak() {
   try {

@@ -54,3 +54,15 @@ export function spells(bytes: Uint8Array, start: number, end: number, text: stri
   }
   return true;
 }
+
+/** Digits only, up to 2^53 − 1; −1 for any other number. */
+export function wholeNumber(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start > 16) return -1;
+  let value = 0;
+  for (let at = start; at < end; at++) {
+    const digit = (bytes[at] as number) - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value > Number.MAX_SAFE_INTEGER ? -1 : value;
+}

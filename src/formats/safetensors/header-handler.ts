@@ -1,18 +1,12 @@
 /** What the tokens of a safetensors header mean, and every rule that one entry must keep. */
 
 import { FormatError, quoted } from "../../foundation/errors.ts";
-import { spells } from "../json/grammar.ts";
+import { spells, wholeNumber } from "../json/grammar.ts";
 import { Scratch } from "../json/scratch.ts";
 import type { JsonHandler } from "../json/tokenizer.ts";
 import { decodeCheckedUtf8 } from "../json/utf8.ts";
 import { DTYPES, type Dtype } from "./dtypes.ts";
-import {
-  MAX_BYTES,
-  MAX_METADATA_BYTES,
-  MAX_METADATA_ENTRIES,
-  MAX_NAME_BYTES,
-  MAX_RANK,
-} from "./limits.ts";
+import { MAX_METADATA_BYTES, MAX_METADATA_ENTRIES, MAX_NAME_BYTES, MAX_RANK } from "./limits.ts";
 import { NameIndex } from "./name-index.ts";
 import { TensorRecords } from "./tensor-records.ts";
 import { tensorBytes } from "./tensor-size.ts";
@@ -232,18 +226,6 @@ export class HeaderHandler implements JsonHandler {
   #wrong(got: string, offset: number): never {
     this.fail(`got ${got}, expected ${EXPECTED[this.#state]}`, offset);
   }
-}
-
-/** Digits only, up to 2^53 − 1; −1 for any other number. */
-function wholeNumber(bytes: Uint8Array, start: number, end: number): number {
-  if (end - start > 16) return -1;
-  let value = 0;
-  for (let at = start; at < end; at++) {
-    const digit = (bytes[at] as number) - 0x30;
-    if (digit < 0 || digit > 9) return -1;
-    value = value * 10 + digit;
-  }
-  return value > MAX_BYTES ? -1 : value;
 }
 
 function numberText(bytes: Uint8Array, start: number, end: number): string {
