@@ -37,7 +37,7 @@ export function parseIndex(bytes: Uint8Array, fileName: string): CheckpointIndex
 export interface CheckpointIndexToWrite {
   /** Bytes of all tensors. */
   readonly totalSize: number;
-  /** Elements of all parameters; transformers writes it since 4.53. */
+  /** Elements of all parameters; newer transformers write it too. */
   readonly totalParameters?: number | undefined;
   /** Tensor name → shard file name, in any order. */
   readonly weightMap: ReadonlyMap<string, string>;
