@@ -141,6 +141,6 @@ function searchRun(
       const threshold = load<f32>(tablePtr + ((code + step - 1) << 2), THRESHOLDS);
       code += scaled > threshold ? step : 0;
     }
-    store<u8>(codesPtr, scaled !== scaled ? nanCode : <u32>code);
+    store<u8>(codesPtr, isNaN<f32>(scaled) ? nanCode : <u32>code);
   }
 }

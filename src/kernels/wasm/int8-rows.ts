@@ -3,7 +3,7 @@
 import { type FloatDtype, floatBytes } from "../../foundation/dtype.ts";
 import type { Arena } from "./arena.ts";
 import type { KernelExports } from "./exports.ts";
-import type { FloatKernels } from "./float-kernels.ts";
+import { type FloatKernels, INFINITY_BITS } from "./float-kernels.ts";
 import { pieces } from "./pieces.ts";
 
 export class Int8Rows {
@@ -104,13 +104,14 @@ export class Int8Rows {
     columnCount: number,
     targetPtr: number,
   ): boolean {
+    // As bits, so that NaN is the largest and stays the NaN that the kernel stored.
     let largest = 0;
     for (const { at, count } of pieces(columnCount, columnCount)) {
       const halvesPtr = this.asF16(input, valuesPtr, start + at, count);
       this.floats.absmax("float16", halvesPtr, targetPtr, count, count);
-      largest = Math.max(largest, this.arena.floats(targetPtr, 1)[0] as number);
+      largest = Math.max(largest, this.arena.words(targetPtr, 1)[0] as number);
     }
-    this.arena.floats(targetPtr, 1)[0] = largest;
-    return Number.isFinite(largest);
+    this.arena.words(targetPtr, 1)[0] = largest;
+    return largest < INFINITY_BITS;
   }
 }

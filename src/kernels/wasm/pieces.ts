@@ -11,7 +11,7 @@ export interface Piece {
   readonly blockSize: number;
 }
 
-/** Several whole blocks a piece, or several pieces a block; `elementCount` is in whole blocks. */
+/** Several blocks a piece, or several pieces a block; only the last block may be short. */
 export function* pieces(elementCount: number, blockSize: number): Generator<Piece> {
   if (blockSize <= TILE_VALUES) {
     const step = TILE_VALUES - (TILE_VALUES % blockSize);
@@ -22,9 +22,11 @@ export function* pieces(elementCount: number, blockSize: number): Generator<Piec
     return;
   }
   for (let block = 0; block * blockSize < elementCount; block++) {
-    for (let done = 0; done < blockSize; done += TILE_VALUES) {
-      const count = Math.min(TILE_VALUES, blockSize - done);
-      yield { at: block * blockSize + done, count, block, blockSize: count };
+    const start = block * blockSize;
+    const end = Math.min(start + blockSize, elementCount);
+    for (let at = start; at < end; at += TILE_VALUES) {
+      const count = Math.min(TILE_VALUES, end - at);
+      yield { at, count, block, blockSize: count };
     }
   }
 }

@@ -64,8 +64,8 @@ export class BlockQuantizer {
         const source = input === "float16" ? floats.asF32(input, values, 0, count) : values;
         kernel(source, absmax, tablePtr, codes, count, blockSize);
       },
-      encodeExactly: (values, absmax, codes, count) => {
-        exports.quantizeF32ToCode4Exact(values, absmax, tablePtr, codes, count, count);
+      encodeExactly: (values, absmax, codes, count, blockSize) => {
+        exports.quantizeF32ToCode4Exact(values, absmax, tablePtr, codes, count, blockSize);
       },
     };
   }
@@ -100,10 +100,11 @@ export class BlockQuantizer {
     elementCount: number,
     blockSize: number,
   ): number {
-    const { bits, input, encode } = quantization;
+    const { bits, input, encode, encodeExactly } = quantization;
     const bytes = floatBytes(input);
     const wholeCount = elementCount - (elementCount % blockSize);
     let firstNonFinite = -1;
+    let finite = true;
     for (const piece of pieces(wholeCount, blockSize)) {
       const { at, count, block } = piece;
       const statisticsPtr = absmaxPtr + 4 * block;
@@ -111,7 +112,8 @@ export class BlockQuantizer {
       // The absmax of a block that is larger than a tile is taken with its first piece.
       if (at % blockSize === 0) {
         const covered = Math.max(count, blockSize);
-        if (!this.floats.absmax(input, piecePtr, statisticsPtr, covered, blockSize)) {
+        finite = this.floats.absmax(input, piecePtr, statisticsPtr, covered, blockSize);
+        if (!finite) {
           const found = this.settleAbsmax(
             quantization,
             piecePtr,
@@ -122,24 +124,24 @@ export class BlockQuantizer {
           if (firstNonFinite < 0) firstNonFinite = block + found;
         }
       }
-      encode(
-        piecePtr,
-        statisticsPtr,
-        codesPtr + (bits === 4 ? at / 2 : at),
-        count,
-        piece.blockSize,
-      );
+      const pieceCodesPtr = codesPtr + (bits === 4 ? at / 2 : at);
+      if (finite) encode(piecePtr, statisticsPtr, pieceCodesPtr, count, piece.blockSize);
+      else {
+        // The fast kernels know only from absmax that a block holds NaN; mode cuda leaves it out.
+        const sourcePtr = this.floats.asF32(input, valuesPtr, at, count);
+        encodeExactly(sourcePtr, statisticsPtr, pieceCodesPtr, count, piece.blockSize);
+      }
     }
     if (wholeCount < elementCount) {
       const block = wholeCount / blockSize;
-      const finite = this.shortBlock(
+      const shortIsFinite = this.shortBlock(
         quantization,
         valuesPtr + wholeCount * bytes,
         absmaxPtr + 4 * block,
         codesPtr + (bits === 4 ? wholeCount / 2 : wholeCount),
         elementCount - wholeCount,
       );
-      if (!finite && firstNonFinite < 0) firstNonFinite = block;
+      if (!shortIsFinite && firstNonFinite < 0) firstNonFinite = block;
     }
     return firstNonFinite;
   }

@@ -1,0 +1,4 @@
+import { createKernelSet } from "../../src/kernels/select.ts";
+import { describeEquivalence } from "./equivalence.suite.ts";
+
+describeEquivalence("wasm", () => createKernelSet("wasm").kernels);
