@@ -1,5 +1,7 @@
 /** The contracts between whoever holds bytes (file, blob, buffer, URL) and whoever reads them. */
 
+import { FormatError } from "./errors.ts";
+
 /** Bytes of known size that can be read in any order. */
 export interface ByteSource {
   /** How messages call it: a path or a label. */
@@ -14,12 +16,14 @@ export interface ByteSource {
   read(target: Uint8Array, position: number): Promise<void>;
 }
 
-/** A place to write bytes in any order. Nothing exists under its final name before `commit`. */
+/** A place to write bytes in any order. */
 export interface ByteSink {
   readonly name: string;
   write(bytes: Uint8Array, position: number): Promise<void>;
   /** Reads back what was written (the final move of a header that grew needs it). */
   read(target: Uint8Array, position: number): Promise<void>;
+  /** Sets the size. */
+  truncate(size: number): Promise<void>;
 }
 
 /** Bytes in memory as a `ByteSource`. */
@@ -27,9 +31,11 @@ export function bytesSource(bytes: Uint8Array, name = "bytes"): ByteSource {
   return {
     name,
     size: bytes.byteLength,
-    read(target, position) {
+    async read(target, position) {
+      if (position + target.byteLength > bytes.byteLength) {
+        throw new FormatError("the bytes end here", { file: name, offset: bytes.byteLength });
+      }
       target.set(bytes.subarray(position, position + target.byteLength));
-      return Promise.resolve();
     },
   };
 }

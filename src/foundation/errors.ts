@@ -67,11 +67,13 @@ export class NonFiniteError extends QuantwiseError {
   /** Index of the first such element in the flattened tensor. */
   readonly index: number;
 
-  constructor(tensor: string | undefined, index: number, value: number) {
+  /** @param asFloat16 the value only overflows once it is rounded to float16 (LLM.int8) */
+  constructor(tensor: string | undefined, index: number, value: number, asFloat16 = false) {
     const which = tensor === undefined ? "weights" : `tensor ${quoted(tensor)}`;
+    const problem = asFloat16 && Number.isFinite(value) ? ", which float16 cannot hold" : "";
     super(
-      `${which}: element ${index} is ${value}, expected a finite number; ` +
-        "repair the weights, keep the tensor in float, or allow non-finite values",
+      `${which}: element ${index} is ${value}${problem}; expected a finite number. ` +
+        "Repair the weights, keep the tensor in float, or allow non-finite values",
     );
     this.tensor = tensor;
     this.index = index;
@@ -98,12 +100,9 @@ export function assertNever(value: never): never {
 /** Text from a file made safe for a terminal and for one line. */
 export function printable(text: string): string {
   const short = text.length > 200 ? `${text.slice(0, 200)}…` : text;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed
   return short.replace(
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
-    (c) => {
-      return `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`;
-    },
+    /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
 

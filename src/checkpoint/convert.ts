@@ -1,0 +1,128 @@
+/** Runs a plan into files with the reference writer's layout. */
+
+import type { SafetensorsFile } from "../formats/safetensors/index.ts";
+import type { ByteSink } from "../foundation/byte-source.ts";
+import { floatBytes } from "../foundation/dtype.ts";
+import type { Workspace } from "../tensor/workspace.ts";
+import type { ByteStream } from "./byte-stream.ts";
+import type { ExactFile } from "./exact-file.ts";
+import { exactFile, type OutputFile } from "./output-plan.ts";
+import type { Plan } from "./plan.ts";
+import { streamReader } from "./quantize-stream.ts";
+import { reportOf, type TensorReport } from "./report.ts";
+import { type RunOptions, runUnit } from "./run-unit.ts";
+import { sourceReader, type TensorReader, TransposingReader } from "./tensor-reader.ts";
+import { floatDtypeOf, type Unit } from "./unit.ts";
+
+/** A sink that its owner closes when the file is whole. */
+export interface FileSink extends ByteSink {
+  /** Makes the bytes durable and lets go of the file. */
+  close(): Promise<void>;
+}
+
+export interface ConvertOptions extends RunOptions {
+  readonly onTensor?: ((report: TensorReport) => void) | undefined;
+}
+
+export interface WrittenFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** Bytes of the tensors alone. */
+  readonly dataBytes: number;
+  /** Names of its tensors, in file order. */
+  readonly tensors: Iterable<string>;
+}
+
+/**
+ * Converts from sources that can be read in any order: file after file, each tensor written once
+ * where it stays.
+ *
+ * @param sources the plan's files, in its order
+ * @param create opens the output file of that name
+ */
+export async function convertFiles(
+  plan: Plan,
+  sources: readonly SafetensorsFile[],
+  outputs: readonly OutputFile[],
+  create: (name: string) => Promise<FileSink>,
+  workspace: Workspace,
+  options: ConvertOptions,
+): Promise<WrittenFile[]> {
+  const written: WrittenFile[] = [];
+  for (const output of outputs) {
+    const sink = await create(output.name);
+    const layout = exactFile(plan, output, sink, true);
+    for (const index of layout.order()) {
+      const unit = plan.unit(index);
+      const source = sources[unit.file] as SafetensorsFile;
+      await runInto(layout, index, unit, unitReader(unit, source), plan, workspace, options);
+    }
+    written.push(await finishFile(output.name, layout, sink));
+  }
+  return written;
+}
+
+/**
+ * Converts from a stream: tensors are written as they come, with room for the longest texts, and
+ * moved together at the end. The files are those that `convertFiles` writes.
+ */
+export async function convertStream(
+  plan: Plan,
+  input: ByteStream,
+  outputs: readonly OutputFile[],
+  create: (name: string) => Promise<FileSink>,
+  workspace: Workspace,
+  options: ConvertOptions & { readonly maxTensorBytes: number },
+): Promise<WrittenFile[]> {
+  const fileOf = new Int32Array(plan.length);
+  const layouts: { sink: FileSink; layout: ExactFile<number>; name: string }[] = [];
+  for (const [position, output] of outputs.entries()) {
+    const sink = await create(output.name);
+    layouts.push({ sink, layout: exactFile(plan, output, sink, false), name: output.name });
+    for (const index of output.units) fileOf[index] = position;
+  }
+  for (let index = 0; index < plan.length; index++) {
+    const unit = plan.unit(index);
+    const { layout } = layouts[fileOf[index] as number] as (typeof layouts)[number];
+    const reader = await streamReader(input, unit, options.maxTensorBytes);
+    await runInto(layout, index, unit, reader, plan, workspace, options);
+  }
+  await input.expectEnd();
+  const written: WrittenFile[] = [];
+  for (const { name, layout, sink } of layouts) {
+    written.push(await finishFile(name, layout, sink));
+  }
+  return written;
+}
+
+async function runInto(
+  layout: ExactFile<number>,
+  index: number,
+  unit: Unit,
+  reader: TensorReader,
+  plan: Plan,
+  workspace: Workspace,
+  options: ConvertOptions,
+): Promise<void> {
+  const error = await runUnit(unit, reader, layout.writer(index), workspace, options);
+  options.onTensor?.(reportOf(unit, plan.outputs(unit, "typical"), error));
+}
+
+async function finishFile(
+  name: string,
+  layout: ExactFile<number>,
+  sink: FileSink,
+): Promise<WrittenFile> {
+  const { bytes, dataBytes } = await layout.finish();
+  await sink.close();
+  return { name, bytes, dataBytes, tensors: layout.names() };
+}
+
+/** A reader of the unit's bytes in a file, transposing where the unit asks for it. */
+export function unitReader(unit: Unit, { source, dataStart }: SafetensorsFile): TensorReader {
+  const { entry, transpose } = unit;
+  const position = dataStart + entry.begin;
+  if (!transpose) return sourceReader(source, position);
+  const shape = entry.shape as readonly [number, number];
+  return new TransposingReader(source, position, shape, floatBytes(floatDtypeOf(entry)));
+}

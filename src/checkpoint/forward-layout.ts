@@ -1,0 +1,120 @@
+/**
+ * Where everything lies in a file that can only be written front to back.
+ *
+ * The header goes first, so every size must follow from the input's header. The one that does not,
+ * a double quantized `quant_state` text, gets room for the longest one and is padded with spaces,
+ * which loaders accept. PyTorch refuses misaligned tensors, so every tensor begins at a multiple
+ * of its item size: a unit's bytes come first, its text is stretched to alignment, its F32 tensors
+ * follow; small tensors of odd size wait for the end of the file.
+ */
+
+import { dtypeBits, type TensorEntry } from "../formats/safetensors/index.ts";
+import { PlanError, quoted } from "../foundation/errors.ts";
+import type { OutputTensor } from "./layouts/layout.ts";
+import type { Plan } from "./plan.ts";
+
+/** Units end at multiples of this, the largest item size. */
+const ALIGNMENT = 8;
+
+/** Units of odd size up to this many bytes are kept back for the end of the file. */
+const HELD_BACK_BYTES = 1 << 16;
+
+/** All that is kept back together may not pass this; later ones stay in place. */
+const HELD_BACK_TOTAL_BYTES = 8 << 20;
+
+/** How one unit is written. */
+export interface ForwardUnit {
+  /** Room for the text; 0 when the unit has none. */
+  readonly quantStateBytes: number;
+  /** The whole unit waits for the end of the file. */
+  readonly heldBack: boolean;
+}
+
+export interface ForwardLayout {
+  /** All tensors in the order of their bytes. */
+  readonly entries: readonly TensorEntry[];
+  readonly units: readonly ForwardUnit[];
+  /** Names of the tensors at the end of the file, in order. */
+  readonly tail: readonly string[];
+}
+
+/** @throws PlanError naming the tensor that cannot be aligned, or one that would be there twice */
+export function layoutForward(plan: Plan): ForwardLayout {
+  const entries: TensorEntry[] = [];
+  const units: ForwardUnit[] = [];
+  const tail: OutputTensor[] = [];
+  let offset = 0;
+  let heldBackBytes = 0;
+  const put = (output: OutputTensor) => {
+    entries.push(entryAt(output, offset));
+    offset += output.byteLength;
+  };
+
+  for (const unit of plan.units()) {
+    const outputs = plan.outputs(unit, "longest");
+    const unitBytes = outputs.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const heldBack =
+      !outputs.some(({ role }) => role === "quantState") &&
+      !endsAligned(outputs) &&
+      unitBytes <= HELD_BACK_BYTES &&
+      heldBackBytes + unitBytes <= HELD_BACK_TOTAL_BYTES;
+    if (heldBack) {
+      heldBackBytes += unitBytes;
+      tail.push(...outputs);
+      units.push({ quantStateBytes: 0, heldBack });
+      continue;
+    }
+    const quantStateBytes = stretchedText(outputs, offset);
+    const sized = quantStateBytes === 0 ? outputs : plan.outputs(unit, quantStateBytes);
+    for (const output of sized) {
+      if (output.role === "weightFormat") tail.push(output);
+      else put(output);
+    }
+    units.push({ quantStateBytes, heldBack });
+  }
+  // Largest items first: each then ends at a multiple of the next one's item size.
+  tail.sort((a, b) => dtypeBits(b.dtype) - dtypeBits(a.dtype));
+  for (const output of tail) put(output);
+  checkNames(entries);
+  return { entries, units, tail: tail.map(({ name }) => name) };
+}
+
+/** weight_format, one byte, goes to the end in any case. */
+function endsAligned(outputs: readonly OutputTensor[]): boolean {
+  return outputs.every(
+    ({ role, byteLength }) => role === "weightFormat" || byteLength % ALIGNMENT === 0,
+  );
+}
+
+/**
+ * The text's room when what precedes it ends where it does: the tensors behind it, all F32, then
+ * end at a multiple of the largest item size.
+ */
+function stretchedText(outputs: readonly OutputTensor[], offset: number): number {
+  const at = outputs.findIndex(({ role }) => role === "quantState");
+  if (at < 0) return 0;
+  const end = outputs.reduce((sum, { byteLength }) => sum + byteLength, offset);
+  const missing = (ALIGNMENT - (end % ALIGNMENT)) % ALIGNMENT;
+  return (outputs[at] as OutputTensor).byteLength + missing;
+}
+
+function entryAt({ name, dtype, shape, byteLength }: OutputTensor, begin: number): TensorEntry {
+  const itemBytes = Math.max(1, dtypeBits(dtype) / 8);
+  if (byteLength > 0 && begin % itemBytes !== 0) {
+    throw new PlanError(
+      `tensor ${quoted(name)}: in a forward-only output its ${dtype} items of ${itemBytes} bytes ` +
+        `would begin at offset ${begin}, which PyTorch refuses; write to a file or a directory instead`,
+    );
+  }
+  return { name, dtype, shape, begin, end: begin + byteLength };
+}
+
+function checkNames(entries: readonly TensorEntry[]): void {
+  const names = new Set<string>();
+  for (const { name } of entries) {
+    if (names.has(name)) {
+      throw new PlanError(`tensor ${quoted(name)} would be written twice`);
+    }
+    names.add(name);
+  }
+}

@@ -1,0 +1,123 @@
+/** Which units go to which output file, and how large the files become. */
+
+import { encodeHeader, WRITTEN_HEADER_BYTES_MAX } from "../formats/safetensors/index.ts";
+import type { ByteSink } from "../foundation/byte-source.ts";
+import { PlanError } from "../foundation/errors.ts";
+import { ExactFile, METADATA } from "./exact-file.ts";
+import { layoutForward } from "./forward-layout.ts";
+import type { Plan } from "./plan.ts";
+import {
+  DEFAULT_MAX_SHARD_BYTES,
+  type ShardItem,
+  shardFileName,
+  splitIntoShards,
+} from "./shards.ts";
+
+/** One output file. */
+export interface OutputFile {
+  readonly name: string;
+  /** Indices of its units in the plan. */
+  readonly units: readonly number[];
+}
+
+/** A header entry's bytes beside the name: dtype, brackets, and numbers of up to 16 digits. */
+const ENTRY_BYTES = 90;
+
+/**
+ * Splits a plan into shards. Sizes are counted with the longest texts, so the split does not
+ * depend on the data, nor on the kind of sink.
+ *
+ * @param maxShardBytes of data in a file; a layer that alone is larger gets its own file
+ */
+export function outputFiles(
+  plan: Plan,
+  maxShardBytes: number = DEFAULT_MAX_SHARD_BYTES,
+): OutputFile[] {
+  const limits = {
+    dataBytes: maxShardBytes,
+    headerBytes: WRITTEN_HEADER_BYTES_MAX - HEADER_SLACK_BYTES,
+  };
+  const shards = splitIntoShards(shardItems(plan), limits);
+  return shards.map((units, index) => ({ name: shardFileName(index, shards.length), units }));
+}
+
+/** The metadata and the padding. */
+const HEADER_SLACK_BYTES = 1000;
+
+/** All units in one file of that name. */
+export function singleOutputFile(plan: Plan, name: string): OutputFile {
+  return { name, units: Array.from({ length: plan.length }, (_, index) => index) };
+}
+
+function* shardItems(plan: Plan): Generator<ShardItem> {
+  for (const unit of plan.units()) {
+    let dataBytes = 0;
+    let headerBytes = 0;
+    for (const { name, shape, byteLength } of plan.outputs(unit, "longest")) {
+      dataBytes += byteLength;
+      // Non-ASCII and escaped characters take up to 6 bytes.
+      headerBytes += name.length * (isPlain(name) ? 1 : 6) + ENTRY_BYTES + shape.length * 17;
+    }
+    yield { name: unit.entry.name, dataBytes, headerBytes };
+  }
+}
+
+function isPlain(name: string): boolean {
+  return /^[\w.\-/]*$/.test(name);
+}
+
+/** Sizes of the files, and by how much at most they may turn out smaller. */
+export interface OutputSizes {
+  readonly files: readonly { readonly name: string; readonly bytes: number }[];
+  readonly totalBytes: number;
+  /** 0: the sizes are exact. */
+  readonly slackBytes: number;
+}
+
+/** Texts differ by at most this many bytes: the longest offset has 23 digits, the shortest 3. */
+const TEXT_SLACK_BYTES = 20;
+
+/** Sizes of files with the reference writer's layout. */
+export function exactSizes(plan: Plan, files: readonly OutputFile[]): OutputSizes {
+  const sizes = files.map((file) => {
+    const layout = exactFile(plan, file, NO_SINK, false);
+    return { name: file.name, bytes: layout.expectedBytes };
+  });
+  const { nf4, fp4 } = plan.counts();
+  const slackBytes = plan.coding.doubleQuant ? (nf4 + fp4) * TEXT_SLACK_BYTES : 0;
+  return withTotal(sizes, slackBytes);
+}
+
+/** Size of a forward-only file; always exact. */
+export function forwardSizes(plan: Plan, name: string): OutputSizes {
+  const { entries } = layoutForward(plan);
+  const dataBytes = entries.at(-1)?.end ?? 0;
+  return withTotal([{ name, bytes: encodeHeader(entries, METADATA).byteLength + dataBytes }], 0);
+}
+
+function withTotal(files: OutputSizes["files"], slackBytes: number): OutputSizes {
+  return { files, totalBytes: files.reduce((sum, { bytes }) => sum + bytes, 0), slackBytes };
+}
+
+/** The layout of one output file; its keys are unit indices. */
+export function exactFile(
+  plan: Plan,
+  file: OutputFile,
+  sink: ByteSink,
+  inOrder: boolean,
+): ExactFile<number> {
+  const layout = new ExactFile<number>(
+    sink,
+    file.units,
+    (index, text) => plan.outputs(plan.unit(index), text),
+    inOrder,
+  );
+  return layout;
+}
+
+const NO_SINK: ByteSink = {
+  name: "nowhere",
+  read: () => Promise.reject(new PlanError("a dry run reads nothing")),
+  write: () => Promise.reject(new PlanError("a dry run writes nothing")),
+  truncate: () => Promise.reject(new PlanError("a dry run writes nothing")),
+};

@@ -1,0 +1,160 @@
+/** A safetensors byte stream in, a quantized one out: forward only, for edges. */
+
+import { bytesSource } from "../foundation/byte-source.ts";
+import { floatBytes } from "../foundation/dtype.ts";
+import { PlanError, quoted } from "../foundation/errors.ts";
+import type { KernelChoice } from "../kernels/kernel-set.ts";
+import { newWorkspace } from "../tensor/default-workspace.ts";
+import type { ModelIdentity } from "./architectures/index.ts";
+import { ByteStream } from "./byte-stream.ts";
+import { writeForward } from "./forward-file.ts";
+import { Plan, type PlanOptions } from "./plan.ts";
+import type { TensorReport } from "./report.ts";
+import { type TensorReader, TransposingReader } from "./tensor-reader.ts";
+import { floatDtypeOf, type Unit } from "./unit.ts";
+
+export interface QuantizeStreamOptions extends PlanOptions {
+  /** config.json's `model_type` and `architectures`: which tensors are linear layers. */
+  readonly model?: ModelIdentity;
+  /** How errors call the stream. @defaultValue "stream" */
+  readonly name?: string;
+  /** Let NaN and infinity through. @defaultValue false */
+  readonly allowNonFinite?: boolean;
+  /**
+   * Most bytes of one tensor that may be held in memory: only GPT-2's Conv1D, which is transposed,
+   * needs its whole tensor. @defaultValue 256 MiB
+   */
+  readonly maxTensorBytes?: number;
+  /** @defaultValue "auto" */
+  readonly kernels?: KernelChoice;
+  /** A compiled kernels.wasm, for runtimes that forbid compiling bytes. */
+  readonly module?: WebAssembly.Module;
+  readonly signal?: AbortSignal;
+  /** Called after each source tensor. */
+  readonly onTensor?: (report: TensorReport) => void;
+}
+
+const MAX_TENSOR_BYTES = 256 << 20;
+
+/**
+ * Quantizes a safetensors stream as it flows by: the header goes out first, back-pressure reaches
+ * the source, and memory is two tiles plus one tensor's absmax, whatever the file's size.
+ *
+ *   readable.pipeThrough(new QuantizeSafetensorsStream({ quantType: "nf4" }))
+ *
+ * The values are those of a file conversion; the order of the tensors and the padding of the
+ * `quant_state` texts differ (docs/formats.md).
+ *
+ * Errors of the library reach whoever reads `readable`; cancelling `readable` or aborting
+ * `writable` ends the other side and frees everything.
+ */
+export class QuantizeSafetensorsStream implements TransformStream<Uint8Array, Uint8Array> {
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly writable: WritableStream<Uint8Array>;
+
+  constructor(options: QuantizeStreamOptions = {}) {
+    // Checks the options now, not at the first byte.
+    new Plan([], options.model ?? NO_MODEL, options);
+    const input = new TransformStream<Uint8Array, Uint8Array>();
+    this.writable = input.writable;
+    this.readable = quantizedReadable(input.readable, options);
+  }
+}
+
+const NO_MODEL: ModelIdentity = { architectures: [] };
+
+function quantizedReadable(
+  source: ReadableStream<Uint8Array>,
+  options: QuantizeStreamOptions,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const cancelled = new AbortController();
+  let wanted = () => {};
+  const input = new ByteStream(source, options.name ?? "stream");
+
+  return new ReadableStream<Uint8Array<ArrayBuffer>>(
+    {
+      start(controller) {
+        /** Waits until the reader wants a chunk. */
+        const emit = async (bytes: Uint8Array) => {
+          if ((controller.desiredSize ?? 0) <= 0 && !cancelled.signal.aborted) {
+            await new Promise<void>((resolve) => {
+              wanted = resolve;
+            });
+          }
+          cancelled.signal.throwIfAborted();
+          controller.enqueue(new Uint8Array(bytes));
+        };
+        void quantizeForward(input, emit, options, cancelled.signal).then(
+          () => controller.close(),
+          async (error: unknown) => {
+            await input.cancel(error);
+            if (!cancelled.signal.aborted) controller.error(error);
+          },
+        );
+      },
+      pull: () => wanted(),
+      async cancel(reason) {
+        cancelled.abort(reason);
+        wanted();
+        await input.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** Reads a whole safetensors file from `input` and emits the quantized one. */
+export async function quantizeForward(
+  input: ByteStream,
+  emit: (bytes: Uint8Array) => Promise<void>,
+  options: QuantizeStreamOptions,
+  cancelled?: AbortSignal,
+): Promise<number> {
+  const signals = [options.signal, cancelled].filter((signal) => signal !== undefined);
+  const signal = AbortSignal.any(signals);
+  const onAbort = () => void input.cancel(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    const table = await input.readHeader();
+    const plan = new Plan([{ name: input.name, table }], options.model ?? NO_MODEL, options);
+    const { kernels, module, maxTensorBytes, allowNonFinite, onTensor } = options;
+    const written = await writeForward(
+      plan,
+      (unit) => streamReader(input, unit, maxTensorBytes ?? MAX_TENSOR_BYTES),
+      emit,
+      newWorkspace(kernels, module),
+      { coding: plan.coding, allowNonFinite, signal, onTensor },
+    );
+    await input.expectEnd();
+    return written;
+  } catch (error) {
+    // Cancelling the input makes a pending read fail in its own words; the cause is the abort.
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** A reader of the unit's bytes, which are the stream's next ones. */
+export async function streamReader(
+  input: ByteStream,
+  unit: Unit,
+  maxTensorBytes: number,
+): Promise<TensorReader> {
+  const { entry } = unit;
+  if (!unit.transpose) return { fill: (target) => input.fill(target, entry.name) };
+  const byteCount = entry.end - entry.begin;
+  if (byteCount > maxTensorBytes) {
+    throw new PlanError(
+      `tensor ${quoted(entry.name)}: Conv1D weights are stored transposed, so a stream must hold ` +
+        `all of its ${byteCount} bytes, and maxTensorBytes allows ${maxTensorBytes}; ` +
+        "raise it, or convert from a file",
+    );
+  }
+  const whole = new Uint8Array(byteCount);
+  await input.fill(whole, entry.name);
+  const shape = entry.shape as readonly [number, number];
+  return new TransposingReader(bytesSource(whole), 0, shape, floatBytes(floatDtypeOf(entry)));
+}

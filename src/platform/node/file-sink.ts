@@ -1,0 +1,50 @@
+/** A file as a seekable sink. */
+
+import { type FileHandle, open } from "node:fs/promises";
+import type { FileSink } from "../../checkpoint/convert.ts";
+import { storageError } from "./storage-error.ts";
+
+/** Creates `path`, which must not exist. @throws StorageError */
+export async function createFileSink(path: string): Promise<FileSink> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, "wx+");
+  } catch (cause) {
+    throw storageError("cannot create", path, cause);
+  }
+  const guarded = async (what: string, run: () => Promise<void>) => {
+    try {
+      await run();
+    } catch (cause) {
+      throw storageError(what, path, cause);
+    }
+  };
+  return {
+    name: path,
+    write: (bytes, position) =>
+      guarded("cannot write", async () => {
+        for (let done = 0; done < bytes.byteLength; ) {
+          const left = bytes.byteLength - done;
+          done += (await handle.write(bytes, done, left, position + done)).bytesWritten;
+        }
+      }),
+    read: (target, position) =>
+      guarded("cannot read back", async () => {
+        for (let filled = 0; filled < target.byteLength; ) {
+          const left = target.byteLength - filled;
+          const { bytesRead } = await handle.read(target, filled, left, position + filled);
+          if (bytesRead === 0) throw new Error("the file ends early");
+          filled += bytesRead;
+        }
+      }),
+    truncate: (size) => guarded("cannot write", () => handle.truncate(size)),
+    close: () =>
+      guarded("cannot write", async () => {
+        try {
+          await handle.sync();
+        } finally {
+          await handle.close();
+        }
+      }),
+  };
+}

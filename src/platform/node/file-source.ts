@@ -1,0 +1,59 @@
+/** A file as a `ByteSource`. */
+
+import { type FileHandle, open } from "node:fs/promises";
+import type { ByteSource } from "../../foundation/byte-source.ts";
+import { FormatError } from "../../foundation/errors.ts";
+import { storageError } from "./storage-error.ts";
+
+export interface FileSource extends ByteSource {
+  close(): Promise<void>;
+}
+
+/** @throws StorageError when the file cannot be opened */
+export async function openFileSource(path: string): Promise<FileSource> {
+  let handle: FileHandle;
+  let size: number;
+  try {
+    handle = await open(path, "r");
+  } catch (cause) {
+    throw storageError("cannot open", path, cause);
+  }
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw new Error("it is not a regular file");
+    size = stats.size;
+  } catch (cause) {
+    await handle.close();
+    throw storageError("cannot open", path, cause);
+  }
+  return {
+    name: path,
+    size,
+    read: (target, position) => fill(handle, path, target, position),
+    close: () => handle.close(),
+  };
+}
+
+async function fill(
+  handle: FileHandle,
+  path: string,
+  target: Uint8Array,
+  position: number,
+): Promise<void> {
+  for (let filled = 0; filled < target.byteLength; ) {
+    let bytesRead: number;
+    try {
+      const wanted = target.byteLength - filled;
+      ({ bytesRead } = await handle.read(target, filled, wanted, position + filled));
+    } catch (cause) {
+      throw storageError("cannot read", path, cause);
+    }
+    if (bytesRead === 0) {
+      throw new FormatError("the file ends here, earlier than when it was opened", {
+        file: path,
+        offset: position + filled,
+      });
+    }
+    filled += bytesRead;
+  }
+}

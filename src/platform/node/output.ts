@@ -1,0 +1,141 @@
+/**
+ * Outputs that appear whole under their name or not at all: written beside it, made durable,
+ * renamed. Until `commit`, nothing under the final name has changed.
+ */
+
+import { randomBytes } from "node:crypto";
+import { lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import type { FileSink } from "../../checkpoint/convert.ts";
+import { StorageError } from "../../foundation/errors.ts";
+import { createFileSink } from "./file-sink.ts";
+import { storageError } from "./storage-error.ts";
+
+/** A directory, or a single file, in the making. */
+export interface PendingOutput {
+  /** Opens a new file; of a single-file output, the file itself. */
+  create(fileName: string): Promise<FileSink>;
+  /** Where a directory's files are for now. */
+  readonly path: string;
+  /** Gives the output its name. */
+  commit(): Promise<void>;
+  /** Removes every trace. */
+  abort(): Promise<void>;
+}
+
+/**
+ * @param overwrite replace what is there; otherwise an existing output is refused (an empty
+ * directory is not in the way)
+ * @throws StorageError
+ */
+export async function pendingDirectory(path: string, overwrite: boolean): Promise<PendingOutput> {
+  const target = resolve(path);
+  await refuseExisting(target, overwrite, "directory");
+  const temporary = besideName(target);
+  await guarded("cannot create", temporary, async () => {
+    await mkdir(dirname(target), { recursive: true });
+    await mkdir(temporary);
+  });
+  const sinks = new Set<FileSink>();
+  return {
+    path: temporary,
+    create: (fileName) => tracked(sinks, join(temporary, fileName)),
+    commit: () =>
+      guarded("cannot finish", target, async () => {
+        await syncDirectory(temporary);
+        await replace(temporary, target);
+      }),
+    abort: () => discard(sinks, temporary),
+  };
+}
+
+/** As `pendingDirectory`, for one file. */
+export async function pendingFile(path: string, overwrite: boolean): Promise<PendingOutput> {
+  const target = resolve(path);
+  await refuseExisting(target, overwrite, "file");
+  const temporary = besideName(target);
+  await guarded("cannot create", target, async () => {
+    await mkdir(dirname(target), { recursive: true });
+  });
+  const sinks = new Set<FileSink>();
+  return {
+    path: temporary,
+    create: () => tracked(sinks, temporary),
+    commit: () => guarded("cannot finish", target, () => replace(temporary, target)),
+    abort: () => discard(sinks, temporary),
+  };
+}
+
+/** Checks without creating anything. @throws StorageError */
+export async function refuseExisting(
+  path: string,
+  overwrite: boolean,
+  wanted: "file" | "directory",
+): Promise<void> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (stats === undefined) return;
+  if (stats.isDirectory() !== (wanted === "directory")) {
+    const there = stats.isDirectory() ? "a directory" : "a file";
+    throw new StorageError(`${path} is ${there}, and the output is a ${wanted}; choose another -o`);
+  }
+  if (overwrite) return;
+  if (stats.isDirectory() && (await readdir(path)).length === 0) return;
+  throw new StorageError(`${path} already exists; remove it, or pass --overwrite to replace it`);
+}
+
+async function tracked(sinks: Set<FileSink>, path: string): Promise<FileSink> {
+  const sink = await createFileSink(path);
+  sinks.add(sink);
+  return {
+    ...sink,
+    close: async () => {
+      sinks.delete(sink);
+      await sink.close();
+    },
+  };
+}
+
+async function discard(sinks: Set<FileSink>, temporary: string): Promise<void> {
+  for (const sink of sinks) await sink.close().catch(() => {});
+  await rm(temporary, { recursive: true, force: true });
+}
+
+/** Moves `temporary` to `target`; what was there is restored when that fails. */
+async function replace(temporary: string, target: string): Promise<void> {
+  const stats = await lstat(target).catch(() => undefined);
+  if (stats === undefined || !stats.isDirectory()) {
+    await rename(temporary, target);
+  } else {
+    const old = besideName(target);
+    await rename(target, old);
+    try {
+      await rename(temporary, target);
+    } catch (error) {
+      await rename(old, target);
+      throw error;
+    }
+    await rm(old, { recursive: true, force: true });
+  }
+  await syncDirectory(dirname(target));
+}
+
+/** A hidden name in the same directory, so that a rename suffices. */
+function besideName(target: string): string {
+  const unique = randomBytes(6).toString("hex");
+  return join(dirname(target), `.${basename(target)}.${unique}.partial`);
+}
+
+/** Makes a rename durable. Some systems cannot; the data itself is already synced. */
+async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, "r").catch(() => undefined);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
+}
+
+async function guarded(what: string, path: string, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (cause) {
+    throw storageError(what, path, cause);
+  }
+}
