@@ -2,17 +2,16 @@
 
 import type { SafetensorsFile } from "../formats/safetensors/index.ts";
 import type { ByteSink } from "../foundation/byte-source.ts";
-import { floatBytes } from "../foundation/dtype.ts";
 import type { Workspace } from "../tensor/workspace.ts";
 import type { ByteStream } from "./byte-stream.ts";
 import type { ExactFile } from "./exact-file.ts";
 import { exactFile, type OutputFile } from "./output-plan.ts";
 import type { Plan } from "./plan.ts";
-import { streamReader } from "./quantize-stream.ts";
 import { reportOf, type TensorReport } from "./report.ts";
 import { type RunOptions, runUnit } from "./run-unit.ts";
-import { sourceReader, type TensorReader, TransposingReader } from "./tensor-reader.ts";
-import { floatDtypeOf, type Unit } from "./unit.ts";
+import type { TensorReader } from "./tensor-reader.ts";
+import type { Unit } from "./unit.ts";
+import { streamReader, unitReader } from "./unit-reader.ts";
 
 /** A sink that its owner closes when the file is whole. */
 export interface FileSink extends ByteSink {
@@ -116,13 +115,4 @@ async function finishFile(
   const { bytes, dataBytes } = await layout.finish();
   await sink.close();
   return { name, bytes, dataBytes, tensors: layout.names() };
-}
-
-/** A reader of the unit's bytes in a file, transposing where the unit asks for it. */
-export function unitReader(unit: Unit, { source, dataStart }: SafetensorsFile): TensorReader {
-  const { entry, transpose } = unit;
-  const position = dataStart + entry.begin;
-  if (!transpose) return sourceReader(source, position);
-  const shape = entry.shape as readonly [number, number];
-  return new TransposingReader(source, position, shape, floatBytes(floatDtypeOf(entry)));
 }

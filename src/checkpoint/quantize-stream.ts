@@ -1,8 +1,5 @@
 /** A safetensors byte stream in, a quantized one out: forward only, for edges. */
 
-import { bytesSource } from "../foundation/byte-source.ts";
-import { floatBytes } from "../foundation/dtype.ts";
-import { PlanError, quoted } from "../foundation/errors.ts";
 import type { KernelChoice } from "../kernels/kernel-set.ts";
 import { newWorkspace } from "../tensor/default-workspace.ts";
 import type { ModelIdentity } from "./architectures/index.ts";
@@ -10,8 +7,7 @@ import { ByteStream } from "./byte-stream.ts";
 import { writeForward } from "./forward-file.ts";
 import { Plan, type PlanOptions } from "./plan.ts";
 import type { TensorReport } from "./report.ts";
-import { type TensorReader, TransposingReader } from "./tensor-reader.ts";
-import { floatDtypeOf, type Unit } from "./unit.ts";
+import { streamReader } from "./unit-reader.ts";
 
 export interface QuantizeStreamOptions extends PlanOptions {
   /** config.json's `model_type` and `architectures`: which tensors are linear layers. */
@@ -135,26 +131,4 @@ export async function quantizeForward(
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
-}
-
-/** A reader of the unit's bytes, which are the stream's next ones. */
-export async function streamReader(
-  input: ByteStream,
-  unit: Unit,
-  maxTensorBytes: number,
-): Promise<TensorReader> {
-  const { entry } = unit;
-  if (!unit.transpose) return { fill: (target) => input.fill(target, entry.name) };
-  const byteCount = entry.end - entry.begin;
-  if (byteCount > maxTensorBytes) {
-    throw new PlanError(
-      `tensor ${quoted(entry.name)}: Conv1D weights are stored transposed, so a stream must hold ` +
-        `all of its ${byteCount} bytes, and maxTensorBytes allows ${maxTensorBytes}; ` +
-        "raise it, or convert from a file",
-    );
-  }
-  const whole = new Uint8Array(byteCount);
-  await input.fill(whole, entry.name);
-  const shape = entry.shape as readonly [number, number];
-  return new TransposingReader(bytesSource(whole), 0, shape, floatBytes(floatDtypeOf(entry)));
 }

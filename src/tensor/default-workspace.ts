@@ -1,7 +1,7 @@
 /** One workspace per kernel choice for the synchronous functions, made at their first call. */
 
 import type { KernelChoice } from "../kernels/kernel-set.ts";
-import { createKernelSet } from "../kernels/select.ts";
+import { createKernelSet, type KernelReport } from "../kernels/select.ts";
 import { oneOf } from "./options.ts";
 import { Workspace } from "./workspace.ts";
 
@@ -23,4 +23,9 @@ export function sharedWorkspace(choice: KernelChoice = "auto"): Workspace {
     workspaces.set(choice, workspace);
   }
   return workspace;
+}
+
+/** Which kernels this runtime gets for a choice, and why. @throws UnsupportedError for "wasm" */
+export function kernelReport(choice: KernelChoice = "auto"): KernelReport {
+  return sharedWorkspace(choice).report;
 }

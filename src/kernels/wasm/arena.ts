@@ -9,7 +9,7 @@ import { LEVELS4_BYTES, TABLE4_BYTES } from "./tables/table4.ts";
 import { TABLE8_BYTES } from "./tables/table8.ts";
 
 /** Values that one pass works on before the next pass reads them again: 16 KB of f32, in L1. */
-export const TILE_VALUES = 4096;
+export const TILE_VALUES = 32768;
 
 export class Arena {
   readonly memory: WebAssembly.Memory;

@@ -1,6 +1,6 @@
 /** The operating system's errors, told so that one knows what to do. */
 
-import { printable, StorageError } from "../../foundation/errors.ts";
+import { printable, StorageError } from "../foundation/errors.ts";
 
 const REMEDIES: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full; free some space or write elsewhere",

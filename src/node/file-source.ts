@@ -1,8 +1,8 @@
 /** A file as a `ByteSource`. */
 
 import { type FileHandle, open } from "node:fs/promises";
-import type { ByteSource } from "../../foundation/byte-source.ts";
-import { FormatError } from "../../foundation/errors.ts";
+import type { ByteSource } from "../foundation/byte-source.ts";
+import { FormatError } from "../foundation/errors.ts";
 import { storageError } from "./storage-error.ts";
 
 export interface FileSource extends ByteSource {

@@ -6,8 +6,8 @@
 import { randomBytes } from "node:crypto";
 import { lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import type { FileSink } from "../../checkpoint/convert.ts";
-import { StorageError } from "../../foundation/errors.ts";
+import type { FileSink } from "../checkpoint/convert.ts";
+import { StorageError } from "../foundation/errors.ts";
 import { createFileSink } from "./file-sink.ts";
 import { storageError } from "./storage-error.ts";
 

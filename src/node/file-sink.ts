@@ -1,7 +1,7 @@
 /** A file as a seekable sink. */
 
 import { type FileHandle, open } from "node:fs/promises";
-import type { FileSink } from "../../checkpoint/convert.ts";
+import type { FileSink } from "../checkpoint/convert.ts";
 import { storageError } from "./storage-error.ts";
 
 /** Creates `path`, which must not exist. @throws StorageError */

@@ -1,0 +1,72 @@
+// Bundles the doors of package.json and the command into build/js. Everything they need is inside:
+// the package has no runtime dependencies. Licences of what was bundled go along.
+
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+const out = "build/js";
+rmSync(out, { recursive: true, force: true });
+
+const common = {
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  outdir: out,
+  metafile: true,
+  sourcemap: true,
+  legalComments: "none",
+  define: { QUANTWISE_VERSION: JSON.stringify(version) },
+};
+
+// The library: one copy of shared code, no Node modules.
+const library = await build({
+  ...common,
+  entryPoints: {
+    index: "src/index.ts",
+    schemes: "src/schemes/index.ts",
+    safetensors: "src/formats/safetensors/index.ts",
+    checkpoint: "src/checkpoint/index.ts",
+  },
+  splitting: true,
+  chunkNames: "chunks/[name]-[hash]",
+  platform: "neutral",
+  mainFields: ["module", "main"],
+});
+
+// The command, for Node.
+const command = await build({
+  ...common,
+  entryPoints: { cli: "src/cli/main.ts" },
+  platform: "node",
+  // The bundled CommonJS packages require Node's own modules.
+  banner: {
+    js: 'import { createRequire as quantwiseRequire } from "node:module";\nconst require = quantwiseRequire(import.meta.url);',
+  },
+});
+
+writeFileSync(join(out, "THIRD-PARTY.txt"), licences([library, command]));
+
+/** The licence texts of the packages that went into the bundles. */
+function licences(results) {
+  const inputs = results.flatMap(({ metafile }) => Object.keys(metafile.inputs));
+  const packages = new Set(
+    inputs.map((input) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1]).filter(Boolean),
+  );
+  return [...packages]
+    .sort()
+    .map((name) => {
+      const folder = join("node_modules", name);
+      const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+      const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+      const text =
+        file && existsSync(join(folder, file))
+          ? readFileSync(join(folder, file), "utf8")
+          : manifest.license;
+      return `${name} ${manifest.version}\n\n${text.trim()}\n`;
+    })
+    .join(`\n${"-".repeat(80)}\n\n`);
+}

@@ -1,0 +1,164 @@
+/** `quantwise quantize <model> -o <out>`. */
+
+import { Command, InvalidArgumentError, Option } from "commander";
+import { CHECKPOINT_QUANT_TYPES, parseRule, type Rule } from "../../checkpoint/rules.ts";
+import { parseByteCount } from "../../checkpoint/shards.ts";
+import { FLOAT_DTYPES } from "../../foundation/dtype.ts";
+import { QuantwiseError } from "../../foundation/errors.ts";
+import {
+  outputKindOf,
+  type QuantizeModelOptions,
+  quantizeModel,
+} from "../../node/quantize-model.ts";
+import { BLOCK_SIZES_4BIT, QUANT_STORAGES } from "../../tensor/options.ts";
+import { Progress } from "../progress.ts";
+import { jsonSummary, textSummary } from "../summary.ts";
+
+/** What commander makes of the flags. */
+interface Flags {
+  readonly output: string;
+  readonly quantType: NonNullable<QuantizeModelOptions["quantType"]>;
+  readonly blockSize: number;
+  readonly doubleQuant?: boolean;
+  readonly quantStorage: NonNullable<QuantizeModelOptions["quantStorage"]>;
+  readonly mode: NonNullable<QuantizeModelOptions["mode"]>;
+  readonly computeDtype?: NonNullable<QuantizeModelOptions["computeDtype"]>;
+  readonly exclude: readonly string[];
+  readonly rule: readonly Rule[];
+  readonly include: readonly string[];
+  readonly maxShardSize: number;
+  readonly kernels: NonNullable<QuantizeModelOptions["kernels"]>;
+  readonly overwrite: boolean;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly allowNonFinite: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  quantwise quantize Llama-3.2-1B -o Llama-3.2-1B-nf4
+  quantwise quantize model.safetensors -o model-fp4.safetensors --quant-type fp4
+  quantwise quantize model -o out --exclude '**.mlp.**' --rule 'model.layers.0.**=copy'
+  quantwise quantize model -o out --dry-run
+  cat model.safetensors | quantwise quantize - -o - > quantized.safetensors
+
+In a glob "." separates segments, "*" stays inside one, "**" crosses. Of --exclude, --rule,
+--include and the defaults, in that order, the first match decides.`;
+
+export function quantizeCommand(signal: AbortSignal): Command {
+  return new Command("quantize")
+    .description("quantize a checkpoint into one that transformers, vLLM and mistral.rs load")
+    .argument("<model>", "a .safetensors file, a checkpoint directory, or - for standard input")
+    .requiredOption(
+      "-o, --output <out>",
+      "a .safetensors file, - for standard output, else a directory",
+    )
+    .addOption(
+      new Option("--quant-type <type>", "what selected tensors become")
+        .choices(CHECKPOINT_QUANT_TYPES)
+        .default("nf4"),
+    )
+    .addOption(
+      new Option("--block-size <n>", `elements per absmax: ${BLOCK_SIZES_4BIT.join(", ")}`)
+        .argParser(wholeNumber)
+        .default(64),
+    )
+    .option("--double-quant", "code the absmax in 8 bits too (default at 4 bits)")
+    .option("--no-double-quant", "keep the absmax in float32")
+    .addOption(
+      new Option("--quant-storage <dtype>", "dtype that packed weights are declared as")
+        .choices(QUANT_STORAGES)
+        .default("uint8"),
+    )
+    .addOption(
+      new Option("--mode <mode>", "whose bits: bitsandbytes' default backend or its CUDA kernels")
+        .choices(["torch", "cuda"])
+        .default("torch"),
+    )
+    .addOption(
+      new Option(
+        "--compute-dtype <dtype>",
+        "dtype of products, noted in config.json (default: the checkpoint's own)",
+      ).choices(FLOAT_DTYPES),
+    )
+    .option("--exclude <glob>", "leave these tensors as they are (repeatable)", collect, [])
+    .option(
+      "--rule <glob=type>",
+      "give these tensors nf4, fp4, llm-int8 or copy (repeatable)",
+      (text: string, rules: Rule[]) => [...rules, checked(() => parseRule(text))],
+      [],
+    )
+    .option(
+      "--include <glob>",
+      "quantize these matrices instead of the linear layers (repeatable)",
+      collect,
+      [],
+    )
+    .option(
+      "--max-shard-size <size>",
+      "bytes of a shard, such as 5GB or 500MiB",
+      (text: string) => checked(() => parseByteCount(text, "max-shard-size")),
+      5e9,
+    )
+    .addOption(
+      new Option("--kernels <which>", "kernels to run on")
+        .choices(["auto", "wasm", "reference"])
+        .default("auto"),
+    )
+    .option("--overwrite", "replace an existing output", false)
+    .option("--dry-run", "plan and tell the size; create nothing", false)
+    .option("--json", "print the summary as JSON", false)
+    .option("--quiet", "no progress", false)
+    .option("--allow-non-finite", "let NaN and infinity in weights through", false)
+    .addHelpText("after", EXAMPLES)
+    .action((model: string, flags: Flags) => run(model, flags, signal));
+}
+
+async function run(model: string, flags: Flags, signal: AbortSignal): Promise<void> {
+  const { output, rule, include, json, quiet, ...options } = flags;
+  const toStdout = outputKindOf(output) === "stdout" && !flags.dryRun;
+  // JSON on standard error must stand alone there.
+  const progress = new Progress(quiet || flags.dryRun || (json && toStdout));
+  const started = performance.now();
+  try {
+    const result = await quantizeModel(model, output, {
+      ...options,
+      rules: rule,
+      ...(include.length > 0 ? { include } : {}),
+      signal,
+      onPlan: (plan) => {
+        if (!json) for (const warning of plan.warnings) progress.warn(warning);
+        progress.start(plan);
+      },
+      onBytes: (byteCount) => progress.advance(byteCount),
+      onTensor: (report) => progress.tensor(report),
+    });
+    progress.stop();
+    const job = { input: model, output, seconds: (performance.now() - started) / 1000 };
+    const text = json ? jsonSummary(result, job) : textSummary(result, job);
+    // A quiet job says nothing but what was asked for.
+    if (json || !quiet) (toStdout ? process.stderr : process.stdout).write(text);
+  } finally {
+    progress.stop();
+  }
+}
+
+function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}
+
+function wholeNumber(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new InvalidArgumentError(`expected a whole number, received "${text}".`);
+}
+
+/** Makes commander name the option in front of our message. */
+function checked<Value>(parse: () => Value): Value {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof QuantwiseError) throw new InvalidArgumentError(error.message);
+    throw error;
+  }
+}

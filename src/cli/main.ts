@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+/** The `quantwise` command. */
+
+import { Command } from "commander";
+import { QuantwiseError } from "../foundation/errors.ts";
+import { quantizeCommand } from "./commands/quantize.ts";
+
+/** Set by the build. */
+declare const QUANTWISE_VERSION: string;
+
+/** Exit codes: 1 the job failed, 2 the command line is wrong, 130 interrupted. */
+const FAILED = 1;
+const USAGE = 2;
+const INTERRUPTED = 130;
+
+const program = new Command("quantwise")
+  .description("Quantize neural-network checkpoints: bitsandbytes NF4, FP4 and LLM.int8, streamed.")
+  .version(QUANTWISE_VERSION)
+  .showHelpAfterError("(quantwise --help shows what there is)")
+  .showSuggestionAfterError()
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : USAGE));
+
+const interrupted = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.on(name, () => {
+    // The second signal is from somebody who does not want to wait.
+    if (interrupted.signal.aborted) process.exit(INTERRUPTED);
+    interrupted.abort(new DOMException(`interrupted by ${name}`, "AbortError"));
+  });
+}
+
+program.addCommand(quantizeCommand(interrupted.signal));
+for (const command of program.commands) command.copyInheritedSettings(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`quantwise: ${messageOf(error)}\n`);
+  process.exitCode = interrupted.signal.aborted ? INTERRUPTED : exitCodeOf(error);
+}
+// Standard input may still be open, and nobody wants what it has.
+if (!process.stdin.destroyed && process.stdin.readableFlowing !== null) process.stdin.destroy();
+
+function exitCodeOf(error: unknown): number {
+  return error instanceof QuantwiseError && error.code === "ARGUMENT" ? USAGE : FAILED;
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof QuantwiseError) return error.message;
+  if (error instanceof DOMException && error.name === "AbortError") {
+    return `${error.message}; nothing was left behind`;
+  }
+  // What we did not foresee: the stack helps whoever gets the report.
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

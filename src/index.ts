@@ -1,0 +1,46 @@
+/**
+ * quantwise: neural-network weights to NF4, FP4, 8-bit and LLM.int8, bit for bit as bitsandbytes,
+ * in any JavaScript runtime.
+ *
+ * @example
+ * import { dequantize, quantize } from "quantwise";
+ * const q = quantize(weights, { quantType: "nf4", shape: [4096, 4096] });
+ * const w = dequantize(q);
+ */
+
+// A safetensors stream, quantized as it flows by.
+export {
+  QuantizeSafetensorsStream,
+  type QuantizeStreamOptions,
+} from "./checkpoint/quantize-stream.ts";
+export type { FloatDtype } from "./foundation/dtype.ts";
+// What is thrown on purpose.
+export {
+  ArgumentError,
+  FormatError,
+  NonFiniteError,
+  PlanError,
+  QuantwiseError,
+  StorageError,
+  UnsupportedError,
+} from "./foundation/errors.ts";
+export type { KernelChoice } from "./kernels/kernel-set.ts";
+export type { KernelReport } from "./kernels/select.ts";
+export type { QuantMode } from "./schemes/codebook.ts";
+// Which kernels run here, and why.
+export { kernelReport } from "./tensor/default-workspace.ts";
+// Weights in memory: synchronous, no files.
+export { type DequantizeOptions, dequantize } from "./tensor/dequantize.ts";
+export type { FloatArray } from "./tensor/float-array.ts";
+export type { CodingOptions } from "./tensor/options.ts";
+export { type QuantizedBy, type QuantizeOptions, quantize } from "./tensor/quantize.ts";
+export type {
+  NestedAbsmax,
+  Quantized4Bit,
+  QuantizedDynamic8,
+  QuantizedInt8,
+  QuantizedTensor,
+  QuantStorage,
+  QuantType,
+  QuantType4,
+} from "./tensor/quantized-tensor.ts";
