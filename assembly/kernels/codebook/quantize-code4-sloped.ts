@@ -1,3 +1,4 @@
+import { interleaveHigh, interleaveLow } from "../../lanes/interleave";
 import { elementShift, keys8 } from "../../lanes/keys";
 import {
   CELL_KEY_HIGH,
@@ -12,7 +13,6 @@ import {
   LOW_HALVES,
   LOW_NIBBLES,
   NIBBLE_JOIN,
-  SMALLEST_ABSMAX,
 } from "../../lanes/table4";
 import { quantizeBf16ToCode4Exact, quantizeF32ToCode4Exact } from "./quantize-code4-exact";
 
@@ -24,14 +24,14 @@ import { quantizeBf16ToCode4Exact, quantizeF32ToCode4Exact } from "./quantize-co
  *   code = cell − (key < key of the cell's threshold)
  *
  * The slopes 1, 2, 1 give NF4's close levels around zero narrower cells. Where a key equals its
- * threshold's key, or absmax is extreme, the chunk is done again by `…Exact`: same bits always.
+ * threshold's key, or absmax is extreme, the 32 values are done again by `…Exact`: same bits always.
  *
  * @param valuesPtr     in   f32[elementCount]
  * @param absmaxPtr     in   f32[elementCount / blockSize]
  * @param tablePtr      in   lanes/table4
  * @param codesPtr      out  u8[elementCount / 2], even element in the high nibble
  * @param elementCount  a multiple of blockSize
- * @param blockSize     32 or a multiple of 64
+ * @param blockSize     a multiple of 32
  */
 export function quantizeF32ToCode4Sloped(
   valuesPtr: usize,
@@ -66,9 +66,7 @@ export function quantizeBlocks<T>(
   elementCount: usize,
   blockSize: usize,
 ): void {
-  assert(blockSize === 32 || (blockSize > 0 && blockSize % 64 === 0));
-  assert(elementCount % blockSize === 0);
-  const smallest = load<f32>(tablePtr, SMALLEST_ABSMAX);
+  assert(blockSize > 0 && blockSize % 32 === 0 && elementCount % blockSize === 0);
   const units = load<f32>(tablePtr, KEY_SCALE);
   const fastFrom = load<u32>(tablePtr, FAST_ABSMAX);
   const fastSpan = load<u32>(tablePtr, FAST_ABSMAX_SPAN);
@@ -83,96 +81,44 @@ export function quantizeBlocks<T>(
   const join = v128.load(tablePtr, NIBBLE_JOIN);
   const zero = i32x4.splat(0);
 
-  const chunkSize = min<usize>(blockSize, 64);
   const end = codesPtr + (elementCount >> 1);
   while (codesPtr < end) {
     const absmax = load<f32>(absmaxPtr);
     const isFast = reinterpret<u32>(absmax) - fastFrom < fastSpan;
-    const scale = f32x4.splat((1 / max<f32>(absmax, smallest)) * units);
+    const scale = f32x4.splat((1 / absmax) * units);
     const blockEnd = codesPtr + (blockSize >> 1);
     do {
-      let nearest = i8x16.splat(-1);
-      const chunkEnd = codesPtr + (chunkSize >> 1);
-      do {
-        const a0 = keys8<T>(valuesPtr, scale, bias, low, high);
-        const a1 = keys8<T>(valuesPtr + (8 << elementShift<T>()), scale, bias, low, high);
-        const b0 = keys8<T>(valuesPtr + (16 << elementShift<T>()), scale, bias, low, high);
-        const b1 = keys8<T>(valuesPtr + (24 << elementShift<T>()), scale, bias, low, high);
-        const ha = i8x16.narrow_i16x8_u(i16x8.shr_u(a0, 8), i16x8.shr_u(a1, 8));
-        const hb = i8x16.narrow_i16x8_u(i16x8.shr_u(b0, 8), i16x8.shr_u(b1, 8));
-        const ka = i8x16.add(ha, i8x16.min_u(i8x16.sub_sat_u(ha, knee), kneeSpan));
-        const kb = i8x16.add(hb, i8x16.min_u(i8x16.sub_sat_u(hb, knee), kneeSpan));
-        const ca = v128.and(i16x8.shr_u(ka, 4), lowNibbles);
-        const cb = v128.and(i16x8.shr_u(kb, 4), lowNibbles);
-        const la = i8x16.swizzle(keyLow, ca);
-        const lb = i8x16.swizzle(keyLow, cb);
-        const ua = i8x16.swizzle(keyHigh, ca);
-        const ub = i8x16.swizzle(keyHigh, cb);
-        const ta0 = i8x16.shuffle(la, ua, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-        const ta1 = i8x16.shuffle(
-          la,
-          ua,
-          8,
-          24,
-          9,
-          25,
-          10,
-          26,
-          11,
-          27,
-          12,
-          28,
-          13,
-          29,
-          14,
-          30,
-          15,
-          31,
-        );
-        const tb0 = i8x16.shuffle(lb, ub, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-        const tb1 = i8x16.shuffle(
-          lb,
-          ub,
-          8,
-          24,
-          9,
-          25,
-          10,
-          26,
-          11,
-          27,
-          12,
-          28,
-          13,
-          29,
-          14,
-          30,
-          15,
-          31,
-        );
-        // Saturation keeps both the sign of a difference and whether it is zero.
-        const da = i8x16.narrow_i16x8_s(i16x8.sub(a0, ta0), i16x8.sub(a1, ta1));
-        const db = i8x16.narrow_i16x8_s(i16x8.sub(b0, tb0), i16x8.sub(b1, tb1));
-        nearest = i8x16.min_u(nearest, i8x16.min_u(da, db));
-        const codesA = i8x16.add(ca, i8x16.lt_s(da, zero));
-        const codesB = i8x16.add(cb, i8x16.lt_s(db, zero));
-        const packed = i8x16.narrow_i16x8_u(
-          i16x8.shr_u(i16x8.mul(codesA, join), 8),
-          i16x8.shr_u(i16x8.mul(codesB, join), 8),
-        );
-        v128.store(codesPtr, packed);
-        valuesPtr += 32 << elementShift<T>();
-        codesPtr += 16;
-      } while (codesPtr < chunkEnd);
-      if (!(isFast && i8x16.all_true(nearest))) {
-        const from = valuesPtr - (chunkSize << elementShift<T>());
-        const to = codesPtr - (chunkSize >> 1);
-        if (isFloat<T>()) {
-          quantizeF32ToCode4Exact(from, absmaxPtr, tablePtr, to, chunkSize, chunkSize);
-        } else {
-          quantizeBf16ToCode4Exact(from, absmaxPtr, tablePtr, to, chunkSize, chunkSize);
-        }
+      const a0 = keys8<T>(valuesPtr + (0 << elementShift<T>()), scale, bias, low, high);
+      const a1 = keys8<T>(valuesPtr + (8 << elementShift<T>()), scale, bias, low, high);
+      const ha = i8x16.narrow_i16x8_u(i16x8.shr_u(a0, 8), i16x8.shr_u(a1, 8));
+      const ka = i8x16.add(ha, i8x16.min_u(i8x16.sub_sat_u(ha, knee), kneeSpan));
+      const ca = v128.and(i16x8.shr_u(ka, 4), lowNibbles);
+      const la = i8x16.swizzle(keyLow, ca);
+      const ua = i8x16.swizzle(keyHigh, ca);
+      const da = i8x16.narrow_i16x8_s(
+        i16x8.sub(a0, interleaveLow(la, ua)),
+        i16x8.sub(a1, interleaveHigh(la, ua)),
+      );
+      const qa = i16x8.shr_u(i16x8.mul(i8x16.add(ca, i8x16.lt_s(da, zero)), join), 8);
+      const b0 = keys8<T>(valuesPtr + (16 << elementShift<T>()), scale, bias, low, high);
+      const b1 = keys8<T>(valuesPtr + (24 << elementShift<T>()), scale, bias, low, high);
+      const hb = i8x16.narrow_i16x8_u(i16x8.shr_u(b0, 8), i16x8.shr_u(b1, 8));
+      const kb = i8x16.add(hb, i8x16.min_u(i8x16.sub_sat_u(hb, knee), kneeSpan));
+      const cb = v128.and(i16x8.shr_u(kb, 4), lowNibbles);
+      const lb = i8x16.swizzle(keyLow, cb);
+      const ub = i8x16.swizzle(keyHigh, cb);
+      const db = i8x16.narrow_i16x8_s(
+        i16x8.sub(b0, interleaveLow(lb, ub)),
+        i16x8.sub(b1, interleaveHigh(lb, ub)),
+      );
+      const qb = i16x8.shr_u(i16x8.mul(i8x16.add(cb, i8x16.lt_s(db, zero)), join), 8);
+      v128.store(codesPtr, i8x16.narrow_i16x8_u(qa, qb));
+      if (!(isFast && i8x16.all_true(i8x16.min_u(da, db)))) {
+        if (isFloat<T>()) quantizeF32ToCode4Exact(valuesPtr, absmaxPtr, tablePtr, codesPtr, 32, 32);
+        else quantizeBf16ToCode4Exact(valuesPtr, absmaxPtr, tablePtr, codesPtr, 32, 32);
       }
+      valuesPtr += 32 << elementShift<T>();
+      codesPtr += 16;
     } while (codesPtr < blockEnd);
     absmaxPtr += 4;
   }

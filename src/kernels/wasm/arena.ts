@@ -8,8 +8,8 @@ import { TableSlot } from "./tables/installed.ts";
 import { LEVELS4_BYTES, TABLE4_BYTES } from "./tables/table4.ts";
 import { TABLE8_BYTES } from "./tables/table8.ts";
 
-/** Values that one pass works on before the next pass reads them again: 16 KB of f32, in L1. */
-export const TILE_VALUES = 32768;
+/** Values of a scratch tile: 16 KB of f32, which stay in L1 between two kernels. */
+export const TILE_VALUES = 4096;
 
 export class Arena {
   readonly memory: WebAssembly.Memory;

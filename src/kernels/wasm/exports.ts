@@ -4,7 +4,7 @@
  * binary.
  */
 
-type BlockKernel = (
+export type BlockKernel = (
   sourcePtr: number,
   absmaxPtr: number,
   tablePtr: number,

@@ -36,7 +36,7 @@ export function createWasmKernelSet(module?: WebAssembly.Module): KernelSet {
 
     quantize4(codebook, mode, input, ...places) {
       checkBlockSize4(places[4]);
-      return quantizer.run(quantizer.prepare4(codebook, mode, input), ...places);
+      return quantizer.run(quantizer.plan4(codebook, mode, input), ...places);
     },
 
     dequantize4(...call) {
@@ -45,7 +45,7 @@ export function createWasmKernelSet(module?: WebAssembly.Module): KernelSet {
     },
 
     quantize8: (codebook, mode, input, ...places) =>
-      quantizer.run(quantizer.prepare8(codebook, mode, input), ...places),
+      quantizer.run(quantizer.plan8(codebook, mode, input), ...places),
 
     dequantize8: (...call) => dequantizer.run8(...call),
     quantizeInt8Rows: (...call) => rows.quantize(...call),
