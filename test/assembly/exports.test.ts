@@ -1,0 +1,56 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { ABI_VERSION, EXPORT_NAMES } from "../../src/kernels/wasm/exports.ts";
+import { embeddedModule, instantiateKernels } from "../../src/kernels/wasm/instantiate.ts";
+
+const root = new URL("../../", import.meta.url);
+const builds = ["build/kernels.wasm", "build/kernels.debug.wasm"];
+const compile = (path: string) => new WebAssembly.Module(readFileSync(new URL(path, root)));
+
+describe.each(builds)("%s", (path) => {
+  const module = compile(path);
+  const exported = WebAssembly.Module.exports(module);
+
+  it("exports exactly what exports.ts describes", () => {
+    const functions = exported.filter(({ kind }) => kind === "function").map(({ name }) => name);
+    expect(functions.sort()).toEqual([...EXPORT_NAMES].sort());
+    expect(exported.length).toBe(functions.length);
+  });
+
+  it("has the ABI that exports.ts describes", () => {
+    expect(instantiateKernels(module).exports.abiVersion()).toBe(ABI_VERSION);
+  });
+});
+
+describe("the release build", () => {
+  it("imports nothing but its memory", () => {
+    expect(WebAssembly.Module.imports(compile("build/kernels.wasm"))).toEqual([
+      { module: "env", name: "memory", kind: "memory" },
+    ]);
+  });
+
+  it("is the module that is embedded", () => {
+    const names = (module: WebAssembly.Module) =>
+      WebAssembly.Module.exports(module).map(({ name }) => name);
+    expect(names(embeddedModule())).toEqual(names(compile("build/kernels.wasm")));
+    expect(embeddedModule()).toBe(embeddedModule());
+  });
+
+  it("stays small", () => {
+    expect(readFileSync(new URL("build/kernels.wasm", root)).byteLength).toBeLessThan(24_000);
+  });
+});
+
+describe("assembly/README.md", () => {
+  const readme = readFileSync(new URL("assembly/README.md", root), "utf8");
+
+  it("has a row for every kernel, and none else", () => {
+    const rows = [...readme.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+    const kernels = EXPORT_NAMES.filter((name) => name !== "abiVersion" && name !== "heapBase");
+    expect(rows.sort()).toEqual([...kernels].sort());
+  });
+
+  it("states the ABI version", () => {
+    expect(readme).toContain(`ABI version: ${ABI_VERSION}`);
+  });
+});
