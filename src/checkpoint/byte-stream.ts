@@ -11,11 +11,18 @@ export class ByteStream {
   #rest: Uint8Array = new Uint8Array(0);
   #position = 0;
   #closed = false;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(stream: ReadableStream<Uint8Array>, name: string) {
+  /** @param signal aborting it cancels the stream; every later read throws its reason */
+  constructor(stream: ReadableStream<Uint8Array>, name: string, signal?: AbortSignal) {
     this.#reader = stream.getReader();
     this.name = name;
+    this.#signal = signal;
+    if (signal?.aborted === true) void this.cancel(signal.reason);
+    else signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
+
+  readonly #onAbort = () => void this.cancel(this.#signal?.reason);
 
   /**
    * Fills `target`.
@@ -62,13 +69,19 @@ export class ByteStream {
 
   /** Lets the other side know that nothing more is wanted. */
   async cancel(reason: unknown): Promise<void> {
-    if (!this.#closed) await this.#reader.cancel(reason).catch(() => {});
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#reader.cancel(reason).catch(() => {});
   }
 
   /** Up to `byteCount` bytes, at least one; undefined at the end. */
   async #take(byteCount: number): Promise<Uint8Array | undefined> {
     while (this.#rest.byteLength === 0) {
+      this.#signal?.throwIfAborted();
       const { done, value } = await this.#reader.read();
+      // A cancelled stream ends as if it were whole.
+      this.#signal?.throwIfAborted();
       if (done) {
         this.#closed = true;
         return undefined;

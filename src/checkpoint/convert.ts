@@ -28,8 +28,6 @@ export interface WrittenFile {
   readonly bytes: number;
   /** Bytes of the tensors alone. */
   readonly dataBytes: number;
-  /** Names of its tensors, in file order. */
-  readonly tensors: Iterable<string>;
 }
 
 /**
@@ -74,7 +72,7 @@ export async function convertStream(
   options: ConvertOptions & { readonly maxTensorBytes: number },
 ): Promise<WrittenFile[]> {
   const fileOf = new Int32Array(plan.length);
-  const layouts: { sink: FileSink; layout: ExactFile<number>; name: string }[] = [];
+  const layouts: { sink: FileSink; layout: ExactFile; name: string }[] = [];
   for (const [position, output] of outputs.entries()) {
     const sink = await create(output.name);
     layouts.push({ sink, layout: exactFile(plan, output, sink, false), name: output.name });
@@ -95,7 +93,7 @@ export async function convertStream(
 }
 
 async function runInto(
-  layout: ExactFile<number>,
+  layout: ExactFile,
   index: number,
   unit: Unit,
   reader: TensorReader,
@@ -107,12 +105,8 @@ async function runInto(
   options.onTensor?.(reportOf(unit, plan.outputs(unit, "typical"), error));
 }
 
-async function finishFile(
-  name: string,
-  layout: ExactFile<number>,
-  sink: FileSink,
-): Promise<WrittenFile> {
+async function finishFile(name: string, layout: ExactFile, sink: FileSink): Promise<WrittenFile> {
   const { bytes, dataBytes } = await layout.finish();
   await sink.close();
-  return { name, bytes, dataBytes, tensors: layout.names() };
+  return { name, bytes, dataBytes };
 }

@@ -7,106 +7,67 @@
  * elsewhere is moved once.
  */
 
-import {
-  compareTensors,
-  encodeHeader,
-  headerByteLength,
-  type TensorEntry,
-} from "../formats/safetensors/index.ts";
+import { encodeHeader, headerByteLength, type TensorEntry } from "../formats/safetensors/index.ts";
 import type { ByteSink } from "../foundation/byte-source.ts";
 import { PlanError, quoted } from "../foundation/errors.ts";
-import type { FinalParts, OutputTensor } from "./layouts/layout.ts";
+import { FileRows, followsTexts, type OutputsOf } from "./file-rows.ts";
+import type { FinalParts } from "./layouts/layout.ts";
 import { type Move, moveRanges } from "./move-ranges.ts";
-import type { TextSize } from "./unit.ts";
 import type { UnitWriter } from "./unit-writer.ts";
 
 /** What `__metadata__` must say for transformers to accept a checkpoint. */
 export const METADATA: ReadonlyMap<string, string> = new Map([["format", "pt"]]);
 
-interface Row<Key> {
-  readonly key: Key;
-  output: OutputTensor;
-}
-
-interface Placed {
-  readonly output: OutputTensor;
-  /** Offset in the data section by the guessed lengths. */
-  readonly guess: number;
-  /** Offset in the file where it was written; −1 before. */
-  position: number;
-  byteLength: number;
-}
-
-export class ExactFile<Key> {
+export class ExactFile {
   readonly #sink: ByteSink;
-  /** In file order. */
-  readonly #placed: Placed[] = [];
-  readonly #byUnit = new Map<Key, Placed[]>();
+  readonly #rows: FileRows;
+  /** Offset in the data section by the guessed lengths. */
+  readonly #guess: Float64Array;
+  /** Offset in the file where a row was written. */
+  readonly #position: Float64Array;
+  /** Bytes of a row: guessed, then true. */
+  readonly #bytes: Float64Array;
   readonly #headerBytes: number;
   readonly #inOrder: boolean;
   /** How much longer the texts so far are than they were guessed. */
   #growth = 0;
 
   /**
-   * @param keys the units of this file
+   * @param units the units of this file
    * @param outputsOf a unit's stored tensors, their text sizes guessed or bounded
    * @param inOrder the caller will take the units as `order` gives them: then texts of another
    * length than guessed shift what follows before it is written
    */
-  constructor(
-    sink: ByteSink,
-    keys: Iterable<Key>,
-    outputsOf: (key: Key, text: TextSize) => readonly OutputTensor[],
-    inOrder: boolean,
-  ) {
+  constructor(sink: ByteSink, units: ArrayLike<number>, outputsOf: OutputsOf, inOrder: boolean) {
     this.#sink = sink;
-    const rows: Row<Key>[] = [];
-    for (const key of keys) {
-      for (const output of outputsOf(key, inOrder ? "typical" : "longest")) {
-        rows.push({ key, output });
-      }
-    }
-    rows.sort((a, b) => compareTensors(a.output, b.output));
-    this.#inOrder = inOrder && textsComeInOrder(rows);
-    if (inOrder && !this.#inOrder) boundTexts(rows, outputsOf);
+    this.#rows = new FileRows(units, outputsOf);
+    const count = this.#rows.length;
+    this.#inOrder = inOrder && this.#rows.textsComeInOrder();
+    this.#guess = new Float64Array(count);
+    this.#position = new Float64Array(count);
+    this.#bytes = new Float64Array(count);
     let offset = 0;
-    for (const [index, { key, output }] of rows.entries()) {
-      if (output.name === rows[index - 1]?.output.name) throw twice(output.name);
-      const { byteLength } = output;
-      const placed = { output, guess: offset, position: -1, byteLength };
-      this.#placed.push(placed);
-      const ofUnit = this.#byUnit.get(key);
-      if (ofUnit === undefined) this.#byUnit.set(key, [placed]);
-      else ofUnit.push(placed);
+    let previous = "";
+    for (let row = 0; row < count; row++) {
+      const { name, byteLength } = this.#rows.output(row, this.#inOrder ? "typical" : "longest");
+      if (row > 0 && name === previous) throw twice(name);
+      previous = name;
+      this.#guess[row] = offset;
+      this.#bytes[row] = byteLength;
       offset += byteLength;
     }
     this.#headerBytes = headerByteLength(this.#entries(), METADATA);
   }
 
-  /** Bytes of the whole file by the guessed text sizes; a bound when those are bounds. */
-  get expectedBytes(): number {
-    const last = this.#placed.at(-1);
-    return this.#headerBytes + (last === undefined ? 0 : last.guess + last.output.byteLength);
+  /** The units in the order that writes every tensor where it stays. */
+  order(): Iterable<number> {
+    return this.#rows.unitsByLastRow();
   }
 
-  /** Names of the tensors, in file order. */
-  *names(): Generator<string> {
-    for (const { output } of this.#placed) yield output.name;
-  }
-
-  /** Keys of the units in the order that writes every tensor where it stays. */
-  order(): Key[] {
-    const last = new Map<Key, number>();
-    for (const [key, placed] of this.#byUnit) {
-      last.set(key, (placed.at(-1) as Placed).guess);
-    }
-    return [...last.keys()].sort((a, b) => (last.get(a) as number) - (last.get(b) as number));
-  }
-
-  writer(key: Key): UnitWriter {
-    const placed = this.#byUnit.get(key) as Placed[];
-    const stream = placed.find(({ output }) => output.role === "codes" || output.role === "copy");
-    let position = stream === undefined ? 0 : this.#place(stream);
+  writer(unit: number): UnitWriter {
+    const rows = this.#rows.ofUnit(unit);
+    const first = rows.find((row) => isStreamed(this.#rows.role(row)));
+    let position = first === undefined ? 0 : this.#place(first);
     return {
       quantStateBytes: 0,
       write: (bytes) => {
@@ -114,7 +75,7 @@ export class ExactFile<Key> {
         position += bytes.byteLength;
         return this.#sink.write(bytes, at);
       },
-      finish: (parts) => this.#writeParts(placed, parts),
+      finish: (parts) => this.#writeParts(rows, parts),
     };
   }
 
@@ -122,77 +83,55 @@ export class ExactFile<Key> {
   async finish(): Promise<{ bytes: number; dataBytes: number }> {
     const header = encodeHeader(this.#entries(), METADATA);
     let position = header.byteLength;
-    const moves: Move[] = [];
-    for (const { position: from, byteLength } of this.#placed) {
-      if (byteLength > 0) moves.push({ from, to: position, byteLength });
-      position += byteLength;
-    }
-    await moveRanges(this.#sink, moves);
+    await moveRanges(this.#sink, this.#moves(position));
     await this.#sink.write(header, 0);
+    for (const bytes of this.#bytes) position += bytes;
     await this.#sink.truncate(position);
     return { bytes: position, dataBytes: position - header.byteLength };
   }
 
+  *#moves(dataStart: number): Generator<Move> {
+    let to = dataStart;
+    for (let row = 0; row < this.#rows.length; row++) {
+      const byteLength = this.#bytes[row] as number;
+      if (byteLength > 0) yield { from: this.#position[row] as number, to, byteLength };
+      to += byteLength;
+    }
+  }
+
   *#entries(): Generator<TensorEntry> {
     let begin = 0;
-    for (const { output, byteLength } of this.#placed) {
-      const { name, dtype, shape, role } = output;
+    for (let row = 0; row < this.#rows.length; row++) {
+      const { name, dtype, shape, role } = this.#rows.output(row, "typical");
+      const byteLength = this.#bytes[row] as number;
       const end = begin + byteLength;
       yield { name, dtype, shape: role === "quantState" ? [byteLength] : shape, begin, end };
       begin = end;
     }
   }
 
-  #place(placed: Placed): number {
-    const growth = this.#inOrder && followsTexts(placed.output) ? this.#growth : 0;
-    placed.position = this.#headerBytes + placed.guess + growth;
-    return placed.position;
+  #place(row: number): number {
+    const shift = this.#inOrder && followsTexts(this.#rows.dtype(row)) ? this.#growth : 0;
+    const position = this.#headerBytes + (this.#guess[row] as number) + shift;
+    this.#position[row] = position;
+    return position;
   }
 
-  async #writeParts(placed: readonly Placed[], parts: FinalParts): Promise<void> {
-    // By offset, so that the text's true length shifts only what lies behind it.
-    for (const item of placed) {
-      const bytes = parts.get(item.output.role);
+  /** In file order, so that a text's true length shifts only what lies behind it. */
+  async #writeParts(rows: readonly number[], parts: FinalParts): Promise<void> {
+    for (const row of rows) {
+      const bytes = parts.get(this.#rows.role(row));
       if (bytes === undefined) continue;
-      const at = this.#place(item);
-      this.#growth += bytes.byteLength - item.byteLength;
-      item.byteLength = bytes.byteLength;
+      const at = this.#place(row);
+      this.#growth += bytes.byteLength - (this.#bytes[row] as number);
+      this.#bytes[row] = bytes.byteLength;
       await this.#sink.write(bytes, at);
     }
   }
 }
 
-/**
- * True when no unit's tensors interleave with another's where the texts are. Names such as
- * `a.weight` beside `a.weight.b` break that.
- */
-function textsComeInOrder<Key>(rows: readonly Row<Key>[]): boolean {
-  const seen = new Set<Key>();
-  let current: Key | undefined;
-  for (const { key, output } of rows) {
-    if (!followsTexts(output) || key === current) continue;
-    if (seen.has(key)) return false;
-    seen.add(key);
-    current = key;
-  }
-  return true;
-}
-
-/** Replaces guessed text sizes by their upper bounds. */
-function boundTexts<Key>(
-  rows: readonly Row<Key>[],
-  outputsOf: (key: Key, text: TextSize) => readonly OutputTensor[],
-): void {
-  for (const row of rows) {
-    if (row.output.role !== "quantState") continue;
-    const { name } = row.output;
-    row.output = outputsOf(row.key, "longest").find((o) => o.name === name) ?? row.output;
-  }
-}
-
-/** The reference order puts U8, which the texts are, and BOOL last. */
-function followsTexts({ dtype }: OutputTensor): boolean {
-  return dtype === "U8" || dtype === "BOOL";
+function isStreamed(role: string): boolean {
+  return role === "codes" || role === "copy";
 }
 
 function twice(name: string): PlanError {

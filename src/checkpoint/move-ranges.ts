@@ -15,8 +15,8 @@ const CHUNK_BYTES = 1 << 20;
  * go down are moved from the first on, pieces that go up from the last on: then no piece is
  * written over before it was read.
  */
-export async function moveRanges(sink: ByteSink, moves: readonly Move[]): Promise<void> {
-  const joined = join(moves).filter(({ from, to }) => from !== to);
+export async function moveRanges(sink: ByteSink, moves: Iterable<Move>): Promise<void> {
+  const joined = join(moves);
   for (const move of joined) {
     if (move.to < move.from) await moveDown(sink, move);
   }
@@ -25,10 +25,11 @@ export async function moveRanges(sink: ByteSink, moves: readonly Move[]): Promis
   }
 }
 
-/** Neighbours that go the same way become one move. */
-function join(moves: readonly Move[]): Move[] {
+/** Neighbours that go the same way become one move; what stays is left out. */
+function join(moves: Iterable<Move>): Move[] {
   const joined: Move[] = [];
   for (const move of moves) {
+    if (move.from === move.to) continue;
     const last = joined.at(-1);
     const continues =
       last !== undefined &&

@@ -1,9 +1,9 @@
 /** Which units go to which output file, and how large the files become. */
 
-import { encodeHeader, WRITTEN_HEADER_BYTES_MAX } from "../formats/safetensors/index.ts";
+import { headerByteLength, WRITTEN_HEADER_BYTES_MAX } from "../formats/safetensors/index.ts";
 import type { ByteSink } from "../foundation/byte-source.ts";
-import { PlanError } from "../foundation/errors.ts";
 import { ExactFile, METADATA } from "./exact-file.ts";
+import { FileRows, type OutputsOf } from "./file-rows.ts";
 import { layoutForward } from "./forward-layout.ts";
 import type { Plan } from "./plan.ts";
 import {
@@ -12,12 +12,13 @@ import {
   shardFileName,
   splitIntoShards,
 } from "./shards.ts";
+import type { TextSize } from "./unit.ts";
 
 /** One output file. */
 export interface OutputFile {
   readonly name: string;
   /** Indices of its units in the plan. */
-  readonly units: readonly number[];
+  readonly units: Int32Array;
 }
 
 /** A header entry's bytes beside the name: dtype, brackets, and numbers of up to 16 digits. */
@@ -46,7 +47,7 @@ const HEADER_SLACK_BYTES = 1000;
 
 /** All units in one file of that name. */
 export function singleOutputFile(plan: Plan, name: string): OutputFile {
-  return { name, units: Array.from({ length: plan.length }, (_, index) => index) };
+  return { name, units: Int32Array.from({ length: plan.length }, (_, index) => index) };
 }
 
 function* shardItems(plan: Plan): Generator<ShardItem> {
@@ -74,50 +75,39 @@ export interface OutputSizes {
   readonly slackBytes: number;
 }
 
-/** Texts differ by at most this many bytes: the longest offset has 23 digits, the shortest 3. */
-const TEXT_SLACK_BYTES = 20;
-
 /** Sizes of files with the reference writer's layout. */
 export function exactSizes(plan: Plan, files: readonly OutputFile[]): OutputSizes {
-  const sizes = files.map((file) => {
-    const layout = exactFile(plan, file, NO_SINK, false);
-    return { name: file.name, bytes: layout.expectedBytes };
-  });
-  const { nf4, fp4 } = plan.counts();
-  const slackBytes = plan.coding.doubleQuant ? (nf4 + fp4) * TEXT_SLACK_BYTES : 0;
-  return withTotal(sizes, slackBytes);
+  const sizes = files.map((file) => ({ name: file.name, bytes: sizeOf(plan, file, "longest") }));
+  const shortest = files.reduce((sum, file) => sum + sizeOf(plan, file, "shortest"), 0);
+  const { totalBytes } = withTotal(sizes, 0);
+  return withTotal(sizes, totalBytes - shortest);
+}
+
+function sizeOf(plan: Plan, { units }: OutputFile, text: TextSize): number {
+  const rows = new FileRows(units, (index, size) => plan.outputs(plan.unit(index), size));
+  let dataBytes = 0;
+  for (const { end } of rows.entries(text)) dataBytes = end;
+  return headerByteLength(rows.entries(text), METADATA) + dataBytes;
 }
 
 /** Size of a forward-only file; always exact. */
 export function forwardSizes(plan: Plan, name: string): OutputSizes {
   const { entries } = layoutForward(plan);
   const dataBytes = entries.at(-1)?.end ?? 0;
-  return withTotal([{ name, bytes: encodeHeader(entries, METADATA).byteLength + dataBytes }], 0);
+  return withTotal([{ name, bytes: headerByteLength(entries, METADATA) + dataBytes }], 0);
 }
 
 function withTotal(files: OutputSizes["files"], slackBytes: number): OutputSizes {
   return { files, totalBytes: files.reduce((sum, { bytes }) => sum + bytes, 0), slackBytes };
 }
 
-/** The layout of one output file; its keys are unit indices. */
+/** The layout of one output file. */
 export function exactFile(
   plan: Plan,
   file: OutputFile,
   sink: ByteSink,
   inOrder: boolean,
-): ExactFile<number> {
-  const layout = new ExactFile<number>(
-    sink,
-    file.units,
-    (index, text) => plan.outputs(plan.unit(index), text),
-    inOrder,
-  );
-  return layout;
+): ExactFile {
+  const outputsOf: OutputsOf = (index, text) => plan.outputs(plan.unit(index), text);
+  return new ExactFile(sink, file.units, outputsOf, inOrder);
 }
-
-const NO_SINK: ByteSink = {
-  name: "nowhere",
-  read: () => Promise.reject(new PlanError("a dry run reads nothing")),
-  write: () => Promise.reject(new PlanError("a dry run writes nothing")),
-  truncate: () => Promise.reject(new PlanError("a dry run writes nothing")),
-};

@@ -64,34 +64,41 @@ function quantizedReadable(
   options: QuantizeStreamOptions,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const cancelled = new AbortController();
-  let wanted = () => {};
-  const input = new ByteStream(source, options.name ?? "stream");
+  const signals = [cancelled.signal, options.signal].filter((signal) => signal !== undefined);
+  const input = new ByteStream(source, options.name ?? "stream", AbortSignal.any(signals));
+  // The reader's wish for a chunk may come before the chunk is ready, or after.
+  let isWanted = false;
+  let wake = () => {};
 
   return new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       start(controller) {
-        /** Waits until the reader wants a chunk. */
         const emit = async (bytes: Uint8Array) => {
-          if ((controller.desiredSize ?? 0) <= 0 && !cancelled.signal.aborted) {
+          while (!isWanted && !cancelled.signal.aborted) {
             await new Promise<void>((resolve) => {
-              wanted = resolve;
+              wake = resolve;
             });
           }
           cancelled.signal.throwIfAborted();
+          isWanted = false;
           controller.enqueue(new Uint8Array(bytes));
         };
-        void quantizeForward(input, emit, options, cancelled.signal).then(
-          () => controller.close(),
-          async (error: unknown) => {
-            await input.cancel(error);
+        void quantizeForward(input, emit, options).then(
+          () => {
+            if (!cancelled.signal.aborted) controller.close();
+          },
+          (error: unknown) => {
             if (!cancelled.signal.aborted) controller.error(error);
           },
         );
       },
-      pull: () => wanted(),
+      pull() {
+        isWanted = true;
+        wake();
+      },
       async cancel(reason) {
         cancelled.abort(reason);
-        wanted();
+        wake();
         await input.cancel(reason);
       },
     },
@@ -99,22 +106,20 @@ function quantizedReadable(
   );
 }
 
-/** Reads a whole safetensors file from `input` and emits the quantized one. */
+/**
+ * Reads a whole safetensors file from `input` and emits the quantized one.
+ *
+ * @returns bytes emitted
+ */
 export async function quantizeForward(
   input: ByteStream,
   emit: (bytes: Uint8Array) => Promise<void>,
-  options: QuantizeStreamOptions,
-  cancelled?: AbortSignal,
+  options: QuantizeStreamOptions = {},
 ): Promise<number> {
-  const signals = [options.signal, cancelled].filter((signal) => signal !== undefined);
-  const signal = AbortSignal.any(signals);
-  const onAbort = () => void input.cancel(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
   try {
-    signal.throwIfAborted();
     const table = await input.readHeader();
     const plan = new Plan([{ name: input.name, table }], options.model ?? NO_MODEL, options);
-    const { kernels, module, maxTensorBytes, allowNonFinite, onTensor } = options;
+    const { kernels, module, maxTensorBytes, allowNonFinite, signal, onTensor } = options;
     const written = await writeForward(
       plan,
       (unit) => streamReader(input, unit, maxTensorBytes ?? MAX_TENSOR_BYTES),
@@ -125,10 +130,7 @@ export async function quantizeForward(
     await input.expectEnd();
     return written;
   } catch (error) {
-    // Cancelling the input makes a pending read fail in its own words; the cause is the abort.
-    signal.throwIfAborted();
+    await input.cancel(error);
     throw error;
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }

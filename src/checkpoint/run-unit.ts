@@ -73,8 +73,9 @@ interface Steps {
 }
 
 /**
- * Two slots: while one tile is computed and written, the next is read. Every promise is awaited
- * on failure too, so that no read or write is under way in memory that somebody reuses.
+ * Two slots: while one tile is computed and written, the next is read. On failure the writes are
+ * awaited, so that a sink can be closed; a read is not, because a stalled stream may never answer:
+ * the workspace must not be used again.
  */
 async function pipeline(
   elementCount: number,
@@ -105,6 +106,6 @@ async function pipeline(
     }
     await Promise.all(writes);
   } finally {
-    await Promise.allSettled([reading, ...writes]);
+    await Promise.allSettled(writes);
   }
 }

@@ -14,12 +14,6 @@ export interface ShardItem {
   readonly headerBytes: number;
 }
 
-interface Load {
-  dataBytes: number;
-  headerBytes: number;
-  readonly items: number[];
-}
-
 /** Most bytes of data and of header that one shard may hold. */
 export interface ShardLimits {
   readonly dataBytes: number;
@@ -33,29 +27,120 @@ export interface ShardLimits {
  *
  * @returns for every shard the indices of its items, ascending
  */
-export function splitIntoShards(items: Iterable<ShardItem>, limits: ShardLimits): number[][] {
-  const blocks = new Map<string, Map<string, Load>>();
-  let index = 0;
-  for (const item of items) {
-    const block = getOr(blocks, blockOf(item.name), () => new Map<string, Load>());
-    const module = getOr(block, moduleOf(item.name), emptyLoad);
-    addTo(module, item.dataBytes, item.headerBytes, [index]);
-    index++;
+export function splitIntoShards(items: Iterable<ShardItem>, limits: ShardLimits): Int32Array[] {
+  const modules = new Groups();
+  const blocks = new Groups();
+  const moduleOfItem: number[] = [];
+  const blockOfModule: number[] = [];
+  for (const { name, dataBytes, headerBytes } of items) {
+    const module = modules.idOf(moduleOf(name));
+    // A module is in the block that it was first seen in.
+    blockOfModule[module] ??= blocks.idOf(blockOf(name));
+    blocks.add(blockOfModule[module] as number, dataBytes, headerBytes);
+    modules.add(module, dataBytes, headerBytes);
+    moduleOfItem.push(module);
   }
-  const shards: Load[] = [];
-  const put = (load: Load) => {
-    const last = shards.at(-1);
-    if (last !== undefined && fits(last, load, limits)) addTo(last, ...partsOf(load));
-    else shards.push(load);
-  };
-  for (const modules of blocks.values()) {
-    const whole = emptyLoad();
-    for (const load of modules.values()) addTo(whole, ...partsOf(load));
-    if (fits(emptyLoad(), whole, limits)) put(whole);
-    else for (const load of modules.values()) put(load);
+  const fill = new ShardFill(limits);
+  const shardOfBlock = new Map<number, number>();
+  const shardOfModule = new Int32Array(modules.count);
+  for (let module = 0; module < modules.count; module++) {
+    const block = blockOfModule[module] as number;
+    const isWhole = blocks.fits(block, limits);
+    const shard = isWhole
+      ? (shardOfBlock.get(block) ?? fill.put(blocks, block))
+      : fill.put(modules, module);
+    if (isWhole) shardOfBlock.set(block, shard);
+    shardOfModule[module] = shard;
   }
-  if (shards.length === 0) shards.push(emptyLoad());
-  return shards.map(({ items: indices }) => indices.sort((a, b) => a - b));
+  return gather(moduleOfItem, shardOfModule, Math.max(1, fill.count));
+}
+
+/** The items of each shard. */
+function gather(
+  moduleOfItem: readonly number[],
+  shardOfModule: Int32Array,
+  shardCount: number,
+): Int32Array[] {
+  const shards: number[][] = Array.from({ length: shardCount }, () => []);
+  moduleOfItem.forEach((module, item) => {
+    shards[shardOfModule[module] as number]?.push(item);
+  });
+  return shards.map((shard) => Int32Array.from(shard));
+}
+
+/** Names to small numbers, and the sizes that gather under them. */
+class Groups {
+  count = 0;
+  readonly #ids = new Map<number, number>();
+  readonly #dataBytes: number[] = [];
+  readonly #headerBytes: number[] = [];
+
+  /**
+   * By a hash, not the name: a million names would weigh more than the rest of the job. Two names
+   * that share one are merely kept together.
+   */
+  idOf(name: string): number {
+    const key = hashOf(name);
+    let id = this.#ids.get(key);
+    if (id === undefined) {
+      id = this.count++;
+      this.#ids.set(key, id);
+      this.#dataBytes.push(0);
+      this.#headerBytes.push(0);
+    }
+    return id;
+  }
+
+  add(id: number, dataBytes: number, headerBytes: number): void {
+    this.#dataBytes[id] = this.dataBytes(id) + dataBytes;
+    this.#headerBytes[id] = this.headerBytes(id) + headerBytes;
+  }
+
+  dataBytes(id: number): number {
+    return this.#dataBytes[id] as number;
+  }
+
+  headerBytes(id: number): number {
+    return this.#headerBytes[id] as number;
+  }
+
+  fits(id: number, limits: ShardLimits): boolean {
+    return this.dataBytes(id) <= limits.dataBytes && this.headerBytes(id) <= limits.headerBytes;
+  }
+}
+
+/** The shard that is being filled. */
+class ShardFill {
+  count = 0;
+  readonly #limits: ShardLimits;
+  #dataBytes = 0;
+  #headerBytes = 0;
+
+  constructor(limits: ShardLimits) {
+    this.#limits = limits;
+  }
+
+  /** @returns the shard that the group goes to: the current one, or a new one */
+  put(groups: Groups, id: number): number {
+    const dataBytes = this.#dataBytes + groups.dataBytes(id);
+    const headerBytes = this.#headerBytes + groups.headerBytes(id);
+    const isFull = dataBytes > this.#limits.dataBytes || headerBytes > this.#limits.headerBytes;
+    if (this.count === 0 || isFull) {
+      this.#dataBytes = groups.dataBytes(id);
+      this.#headerBytes = groups.headerBytes(id);
+      return this.count++;
+    }
+    this.#dataBytes = dataBytes;
+    this.#headerBytes = headerBytes;
+    return this.count - 1;
+  }
+}
+
+/** FNV-1a over UTF-16 units, 30 bits: a small integer in every engine. */
+function hashOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  return hash >>> 2;
 }
 
 /** "model.safetensors", or "model-00001-of-00003.safetensors". */
@@ -89,34 +174,4 @@ function blockOf(name: string): string {
 /** "a.b" of "a.b.weight". */
 function moduleOf(name: string): string {
   return name.slice(0, Math.max(0, name.lastIndexOf(".")));
-}
-
-function fits(load: Load, more: Load, limits: ShardLimits): boolean {
-  return (
-    load.dataBytes + more.dataBytes <= limits.dataBytes &&
-    load.headerBytes + more.headerBytes <= limits.headerBytes
-  );
-}
-
-function addTo(load: Load, dataBytes: number, headerBytes: number, items: readonly number[]): void {
-  load.dataBytes += dataBytes;
-  load.headerBytes += headerBytes;
-  for (const item of items) load.items.push(item);
-}
-
-function partsOf(load: Load): [number, number, readonly number[]] {
-  return [load.dataBytes, load.headerBytes, load.items];
-}
-
-function emptyLoad(): Load {
-  return { dataBytes: 0, headerBytes: 0, items: [] };
-}
-
-function getOr<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = make();
-    map.set(key, value);
-  }
-  return value;
 }

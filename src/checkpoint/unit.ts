@@ -25,10 +25,10 @@ export interface Unit {
 }
 
 /**
- * Size of a double quantized tensor's JSON text, whose offset is data: `typical` guesses it,
- * `longest` bounds it.
+ * Size of a double quantized tensor's JSON text, whose offset is data: `typical` guesses it, the
+ * others bound it.
  */
-export type TextSize = "typical" | "longest";
+export type TextSize = "shortest" | "typical" | "longest";
 
 /** How the whole job codes its tensors; the action of a unit says which quant type. */
 export type JobCoding = Omit<Coding, "quantType">;

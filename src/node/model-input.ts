@@ -157,7 +157,7 @@ async function findSidecars(root: string, below = ""): Promise<string[]> {
       found.push(...(await findSidecars(root, path)));
       continue;
     }
-    if (WEIGHT_FILES.test(entry.name) || NOT_WEIGHTS.test(entry.name)) continue;
+    if (WEIGHT_FILES.test(entry.name) && !NOT_WEIGHTS.test(entry.name)) continue;
     // Hub caches keep their files as links to blobs: a link to a regular file is that file.
     const real = await realpath(join(root, path)).catch(() => undefined);
     if (real !== undefined && (await lstat(real)).isFile()) found.push(path);

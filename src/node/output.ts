@@ -4,12 +4,14 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { link, lstat, mkdir, open, readdir, rename, rm, rmdir, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { FileSink } from "../checkpoint/convert.ts";
 import { StorageError } from "../foundation/errors.ts";
 import { createFileSink } from "./file-sink.ts";
 import { storageError } from "./storage-error.ts";
+
+const CHECKPOINT_FILES = /^config\.json$|\.safetensors$/;
 
 /** A directory, or a single file, in the making. */
 export interface PendingOutput {
@@ -43,7 +45,7 @@ export async function pendingDirectory(path: string, overwrite: boolean): Promis
     commit: () =>
       guarded("cannot finish", target, async () => {
         await syncDirectory(temporary);
-        await replace(temporary, target);
+        await giveName(temporary, target, overwrite);
       }),
     abort: () => discard(sinks, temporary),
   };
@@ -61,7 +63,7 @@ export async function pendingFile(path: string, overwrite: boolean): Promise<Pen
   return {
     path: temporary,
     create: () => tracked(sinks, temporary),
-    commit: () => guarded("cannot finish", target, () => replace(temporary, target)),
+    commit: () => guarded("cannot finish", target, () => giveName(temporary, target, overwrite)),
     abort: () => discard(sinks, temporary),
   };
 }
@@ -78,8 +80,16 @@ export async function refuseExisting(
     const there = stats.isDirectory() ? "a directory" : "a file";
     throw new StorageError(`${path} is ${there}, and the output is a ${wanted}; choose another -o`);
   }
-  if (overwrite) return;
-  if (stats.isDirectory() && (await readdir(path)).length === 0) return;
+  const files = stats.isDirectory() ? await readdir(path) : undefined;
+  if (files?.length === 0) return;
+  if (overwrite) {
+    // Replacing a directory removes all that is in it: only one that looks like a checkpoint.
+    if (files === undefined || files.some((name) => CHECKPOINT_FILES.test(name))) return;
+    throw new StorageError(
+      `${path} holds no checkpoint (no config.json, no .safetensors); --overwrite would remove all ` +
+        "that is in it. Remove it yourself, or choose another -o",
+    );
+  }
   throw new StorageError(`${path} already exists; remove it, or pass --overwrite to replace it`);
 }
 
@@ -100,10 +110,21 @@ async function discard(sinks: Set<FileSink>, temporary: string): Promise<void> {
   await rm(temporary, { recursive: true, force: true });
 }
 
-/** Moves `temporary` to `target`; what was there is restored when that fails. */
-async function replace(temporary: string, target: string): Promise<void> {
-  const stats = await lstat(target).catch(() => undefined);
-  if (stats === undefined || !stats.isDirectory()) {
+/**
+ * Moves `temporary` to `target`. Without `overwrite` nothing that appeared there in the meantime
+ * is touched; with it, what was there is restored when the move fails.
+ */
+async function giveName(temporary: string, target: string, overwrite: boolean): Promise<void> {
+  const there = await lstat(target).catch(() => undefined);
+  if (!overwrite) {
+    const isFile = (await lstat(temporary)).isFile();
+    // A rename replaces an existing file, a link does not; a full directory stops a rename.
+    if (isFile) await linkAs(temporary, target);
+    else {
+      if (there?.isDirectory() === true) await rmdir(target);
+      await rename(temporary, target);
+    }
+  } else if (there === undefined || !there.isDirectory()) {
     await rename(temporary, target);
   } else {
     const old = besideName(target);
@@ -117,6 +138,18 @@ async function replace(temporary: string, target: string): Promise<void> {
     await rm(old, { recursive: true, force: true });
   }
   await syncDirectory(dirname(target));
+}
+
+async function linkAs(temporary: string, target: string): Promise<void> {
+  try {
+    await link(temporary, target);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") throw error;
+    // A file system without hard links: the check at the start has to do.
+    await rename(temporary, target);
+    return;
+  }
+  await unlink(temporary);
 }
 
 /** A hidden name in the same directory, so that a rename suffices. */

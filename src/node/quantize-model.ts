@@ -111,6 +111,7 @@ export async function quantizeModel(
   const stream = new ByteStream(
     Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>,
     "standard input",
+    options.signal,
   );
   try {
     const table = await stream.readHeader();
@@ -182,8 +183,10 @@ class Job {
     const pending = await this.#pending();
     try {
       const files = await this.#convert(input, outputs, pending, workspace);
-      if (this.#kind === "directory")
-        await this.#finishDirectory(pending, files, configText, input);
+      if (this.#kind === "directory") {
+        const index = files.length > 1 ? this.#index(outputs, files) : undefined;
+        await this.#finishDirectory(pending, index, configText, input);
+      }
       this.#options.signal?.throwIfAborted();
       await pending.commit();
       const sizes = files.map(({ name, bytes: size }) => ({ name, bytes: size }));
@@ -264,13 +267,26 @@ class Job {
     return { files: [{ name: "-", bytes: written }], totalBytes: written, slackBytes: 0 };
   }
 
+  #index(outputs: readonly OutputFile[], files: readonly WrittenFile[]): Uint8Array {
+    const weightMap = new Map<string, string>();
+    for (const { name: file, units } of outputs) {
+      for (const unit of units) {
+        for (const { name } of this.#plan.outputs(this.#plan.unit(unit), "typical")) {
+          weightMap.set(name, file);
+        }
+      }
+    }
+    const totalSize = files.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
+    return encodeIndex({ totalSize, weightMap });
+  }
+
   async #finishDirectory(
     pending: PendingOutput,
-    files: readonly WrittenFile[],
+    index: Uint8Array | undefined,
     configText: string,
     input: ModelInput | ByteStream,
   ): Promise<void> {
-    if (files.length > 1) await writeText(join(pending.path, INDEX_NAME), indexOf(files));
+    if (index !== undefined) await writeText(join(pending.path, INDEX_NAME), index);
     await writeText(join(pending.path, "config.json"), configText);
     if (input instanceof ByteStream) return;
     for (const path of input.sidecars) {
@@ -303,16 +319,6 @@ class Job {
 
 function nameOf({ source, table }: SafetensorsFile) {
   return { name: source.name, table };
-}
-
-function indexOf(files: readonly WrittenFile[]): Uint8Array {
-  const weightMap = new Map<string, string>();
-  let totalSize = 0;
-  for (const { name, dataBytes, tensors } of files) {
-    totalSize += dataBytes;
-    for (const tensor of tensors) weightMap.set(tensor, name);
-  }
-  return encodeIndex({ totalSize, weightMap });
 }
 
 async function writeText(path: string, text: string | Uint8Array): Promise<void> {

@@ -5,6 +5,8 @@ import { printable, StorageError } from "../foundation/errors.ts";
 const REMEDIES: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full; free some space or write elsewhere",
   EDQUOT: "the disk quota is used up; free some space or write elsewhere",
+  EEXIST: "something of that name appeared in the meantime",
+  ENOTEMPTY: "something of that name appeared in the meantime",
   ENOENT: "it does not exist",
   EACCES: "permission denied",
   EPERM: "permission denied",

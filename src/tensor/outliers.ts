@@ -4,6 +4,7 @@
  * row, so is every other code of their column.
  */
 
+import { NonFiniteError } from "../foundation/errors.ts";
 import { bf16ToF32, f16ToF32, f32ToF16 } from "../foundation/half.ts";
 import type { FloatBytes } from "./float-array.ts";
 
@@ -14,11 +15,21 @@ export interface Outliers {
   readonly cleaned: FloatBytes;
 }
 
-export function findOutliers(input: FloatBytes, columnCount: number, threshold: number): Outliers {
+/** @throws NonFiniteError for infinity, which would pass as an outlier, unless that is allowed */
+export function findOutliers(
+  input: FloatBytes,
+  columnCount: number,
+  threshold: number,
+  allowNonFinite: boolean,
+): Outliers {
   const halves = toHalves(input);
   const isOutlierColumn = new Uint8Array(columnCount);
   for (let i = 0; i < halves.length; i++) {
-    if (Math.abs(f16ToF32(halves[i] as number)) >= threshold) {
+    const value = f16ToF32(halves[i] as number);
+    if (Math.abs(value) === Infinity && !allowNonFinite) {
+      throw new NonFiniteError(undefined, i, value);
+    }
+    if (Math.abs(value) >= threshold) {
       isOutlierColumn[i % columnCount] = 1;
       halves[i] = 0;
     }

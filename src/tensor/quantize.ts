@@ -121,7 +121,10 @@ function quantizeRows(
   }
   const threshold = options.threshold ?? 0;
   if (!(threshold >= 0)) throw new ArgumentError("threshold", "a number ≥ 0", threshold);
-  const outliers = threshold > 0 ? findOutliers(input, columnCount, threshold) : undefined;
+  const outliers =
+    threshold > 0
+      ? findOutliers(input, columnCount, threshold, options.allowNonFinite === true)
+      : undefined;
   const codes = new Int8Array(elementCount);
   const job = {
     ...codingOf({ quantType: "llm-int8" }),

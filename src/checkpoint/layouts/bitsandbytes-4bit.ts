@@ -49,6 +49,9 @@ const STORAGE_DTYPES: Readonly<Record<QuantStorage, Dtype>> = {
 /** Longest spelling of an f32 widened to double: sign, 17 digits, point, "e-45". */
 const LONGEST_OFFSET = "-1.4012984643248171e-45";
 
+/** The shortest spelling of an f32. */
+const SHORTEST_OFFSET = "0.0";
+
 /** What an offset is most often as long as; only the guess of a header's length hangs on it. */
 const TYPICAL_OFFSET = "0.06250000000000001";
 
@@ -78,9 +81,13 @@ export function outputsOf4Bit(weight: Weight4Bit, quantStateBytes: number): Outp
 }
 
 /** Lengths of the JSON text: exact without double quantization, whose offset is data. */
-export function quantStateLengths(weight: Weight4Bit): { typical: number; longest: number } {
+export function quantStateLengths(weight: Weight4Bit) {
   const length = (offset: string) => quantStateText(weight, offset).length;
-  return { typical: length(TYPICAL_OFFSET), longest: length(LONGEST_OFFSET) };
+  return {
+    shortest: length(SHORTEST_OFFSET),
+    typical: length(TYPICAL_OFFSET),
+    longest: length(LONGEST_OFFSET),
+  };
 }
 
 /** The bytes of every part but the codes. The text is padded with spaces to `quantStateBytes`. */
