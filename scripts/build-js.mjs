@@ -22,7 +22,7 @@ const common = {
   define: { QUANTWISE_VERSION: JSON.stringify(version) },
 };
 
-// The library: one copy of shared code, no Node modules.
+// The library: one copy of shared code. Only the door `node` imports Node's modules.
 const library = await build({
   ...common,
   entryPoints: {
@@ -30,7 +30,9 @@ const library = await build({
     schemes: "src/schemes/index.ts",
     safetensors: "src/formats/safetensors/index.ts",
     checkpoint: "src/checkpoint/index.ts",
+    node: "src/node/index.ts",
   },
+  external: ["node:*"],
   splitting: true,
   chunkNames: "chunks/[name]-[hash]",
   platform: "neutral",

@@ -44,7 +44,11 @@ export function makeModel(directory, { matrices, rows, columns }) {
     }
   }
   closeSync(file);
-  const config = { architectures: ["LlamaForCausalLM"], model_type: "llama", torch_dtype: "bfloat16" };
+  const config = {
+    architectures: ["LlamaForCausalLM"],
+    model_type: "llama",
+    torch_dtype: "bfloat16",
+  };
   writeFileSync(join(directory, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
   return { bytes: matrices * matrixBytes, path };
 }

@@ -3,7 +3,7 @@
 import cliProgress from "cli-progress";
 import type { TensorReport } from "../checkpoint/report.ts";
 import { printable } from "../foundation/errors.ts";
-import type { PlannedJob } from "../node/quantize-model.ts";
+import type { PlannedJob } from "../node/index.ts";
 import { formatBytes, formatSeconds } from "./format.ts";
 
 export class Progress {

@@ -1,7 +1,7 @@
 /** What a job did, at its end: for people, or as one line of JSON. */
 
 import { printable } from "../foundation/errors.ts";
-import type { QuantizeModelResult } from "../node/quantize-model.ts";
+import type { QuantizeModelResult } from "../node/index.ts";
 import { formatBytes, formatPercent, formatSeconds } from "./format.ts";
 
 export interface JobFacts {

@@ -5,11 +5,7 @@ import { CHECKPOINT_QUANT_TYPES, parseRule, type Rule } from "../../checkpoint/r
 import { parseByteCount } from "../../checkpoint/shards.ts";
 import { FLOAT_DTYPES } from "../../foundation/dtype.ts";
 import { QuantwiseError } from "../../foundation/errors.ts";
-import {
-  outputKindOf,
-  type QuantizeModelOptions,
-  quantizeModel,
-} from "../../node/quantize-model.ts";
+import { outputKindOf, type QuantizeModelOptions, quantizeModel } from "../../node/index.ts";
 import { BLOCK_SIZES_4BIT, QUANT_STORAGES } from "../../tensor/options.ts";
 import { Progress } from "../progress.ts";
 import { jsonSummary, textSummary } from "../summary.ts";

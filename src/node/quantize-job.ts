@@ -1,0 +1,215 @@
+/** One run of the main job, when its input is open and its plan can be made. */
+
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { ByteStream } from "../checkpoint/byte-stream.ts";
+import { convertFiles, convertStream, type WrittenFile } from "../checkpoint/convert.ts";
+import { writeForward } from "../checkpoint/forward-file.ts";
+import { identityOf, type ModelConfig } from "../checkpoint/model-config.ts";
+import {
+  exactSizes,
+  forwardSizes,
+  type OutputFile,
+  type OutputSizes,
+  outputFiles,
+  singleOutputFile,
+} from "../checkpoint/output-plan.ts";
+import { Plan, type SourceFile } from "../checkpoint/plan.ts";
+import { quantizedConfigText } from "../checkpoint/quantization-config.ts";
+import { addToTotals, NO_TOTALS, type TensorReport } from "../checkpoint/report.ts";
+import { streamReader, unitReader } from "../checkpoint/unit-reader.ts";
+import { warningsOf } from "../checkpoint/warnings.ts";
+import { encodeIndex, type SafetensorsFile } from "../formats/safetensors/index.ts";
+import type { KernelReport } from "../kernels/select.ts";
+import { newWorkspace } from "../tensor/default-workspace.ts";
+import type { Workspace } from "../tensor/workspace.ts";
+import { INDEX_NAME, type ModelInput } from "./model-input.ts";
+import { type PendingOutput, pendingDirectory, pendingFile } from "./output.ts";
+import type { OutputKind, QuantizeModelOptions, QuantizeModelResult } from "./quantize-options.ts";
+import { writeStdout } from "./stdout.ts";
+import { storageError } from "./storage-error.ts";
+
+/** Most bytes of a Conv1D tensor that is held in memory when it comes from a stream. */
+const MAX_TENSOR_BYTES = 256 << 20;
+
+export class QuantizeJob {
+  readonly #output: string;
+  readonly #kind: OutputKind;
+  readonly #options: QuantizeModelOptions;
+  readonly #config: ModelConfig | undefined;
+  readonly #plan: Plan;
+  readonly #warnings: readonly string[];
+  #totals = NO_TOTALS;
+
+  constructor(
+    output: string,
+    kind: OutputKind,
+    options: QuantizeModelOptions,
+    config: ModelConfig | undefined,
+    files: readonly SourceFile[],
+  ) {
+    this.#output = output;
+    this.#kind = kind;
+    this.#options = options;
+    this.#config = config;
+    this.#plan = new Plan(files, identityOf(config), options);
+    this.#warnings = warningsOf(this.#plan, config, kind);
+  }
+
+  async run(input: ModelInput | ByteStream): Promise<QuantizeModelResult> {
+    const plan = this.#plan;
+    const outputs = this.#outputs();
+    // The skip list may refuse the plan: before anything is created.
+    const configText =
+      this.#kind === "directory"
+        ? quantizedConfigText(plan, this.#config, this.#options.computeDtype)
+        : "";
+    const bytes = plan.files.reduce((sum, { table }) => sum + table.dataBytes, 0);
+    this.#options.onPlan?.({ tensors: plan.length, bytes, warnings: this.#warnings });
+    if (this.#options.dryRun === true) return this.#result(this.#sizes(outputs), true);
+    const workspace = newWorkspace(this.#options.kernels);
+    if (this.#kind === "stdout") {
+      const written = await this.#toStdout(input, workspace);
+      return this.#result(written, false, workspace.report);
+    }
+    const pending = await this.#pending();
+    try {
+      const files = await this.#convert(input, outputs, pending, workspace);
+      if (this.#kind === "directory") {
+        const index = files.length > 1 ? this.#index(outputs, files) : undefined;
+        await this.#finishDirectory(pending, index, configText, input);
+      }
+      this.#options.signal?.throwIfAborted();
+      await pending.commit();
+      const sizes = files.map(({ name, bytes: size }) => ({ name, bytes: size }));
+      const totalBytes = sizes.reduce((sum, file) => sum + file.bytes, 0);
+      return this.#result({ files: sizes, totalBytes, slackBytes: 0 }, false, workspace.report);
+    } catch (error) {
+      await pending.abort();
+      throw error;
+    }
+  }
+
+  #outputs(): OutputFile[] {
+    return this.#kind === "directory"
+      ? outputFiles(this.#plan, this.#options.maxShardSize)
+      : [singleOutputFile(this.#plan, basename(this.#output))];
+  }
+
+  #sizes(outputs: readonly OutputFile[]): OutputSizes {
+    return this.#kind === "stdout"
+      ? forwardSizes(this.#plan, "-")
+      : exactSizes(this.#plan, outputs);
+  }
+
+  #pending(): Promise<PendingOutput> {
+    const overwrite = this.#options.overwrite === true;
+    return this.#kind === "directory"
+      ? pendingDirectory(this.#output, overwrite)
+      : pendingFile(this.#output, overwrite);
+  }
+
+  get #runOptions() {
+    const { allowNonFinite, signal, onBytes } = this.#options;
+    return {
+      coding: this.#plan.coding,
+      allowNonFinite,
+      measureError: true,
+      signal,
+      onBytes,
+      onTensor: (report: TensorReport) => {
+        this.#totals = addToTotals(this.#totals, report);
+        this.#options.onTensor?.(report);
+      },
+    };
+  }
+
+  #convert(
+    input: ModelInput | ByteStream,
+    outputs: readonly OutputFile[],
+    pending: PendingOutput,
+    workspace: Workspace,
+  ): Promise<WrittenFile[]> {
+    const create = (name: string) => pending.create(name);
+    const options = this.#runOptions;
+    if (!(input instanceof ByteStream)) {
+      return convertFiles(this.#plan, input.files, outputs, create, workspace, options);
+    }
+    const maxTensorBytes = this.#options.maxTensorBytes ?? MAX_TENSOR_BYTES;
+    const streamOptions = { ...options, maxTensorBytes };
+    return convertStream(this.#plan, input, outputs, create, workspace, streamOptions);
+  }
+
+  async #toStdout(input: ModelInput | ByteStream, workspace: Workspace): Promise<OutputSizes> {
+    const maxTensorBytes = this.#options.maxTensorBytes ?? MAX_TENSOR_BYTES;
+    const written = await writeForward(
+      this.#plan,
+      async (unit) =>
+        input instanceof ByteStream
+          ? await streamReader(input, unit, maxTensorBytes)
+          : unitReader(unit, input.files[unit.file] as SafetensorsFile),
+      writeStdout,
+      workspace,
+      this.#runOptions,
+    );
+    if (input instanceof ByteStream) await input.expectEnd();
+    return { files: [{ name: "-", bytes: written }], totalBytes: written, slackBytes: 0 };
+  }
+
+  #index(outputs: readonly OutputFile[], files: readonly WrittenFile[]): Uint8Array {
+    const weightMap = new Map<string, string>();
+    for (const { name: file, units } of outputs) {
+      for (const unit of units) {
+        for (const { name } of this.#plan.outputs(this.#plan.unit(unit), "typical")) {
+          weightMap.set(name, file);
+        }
+      }
+    }
+    const totalSize = files.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
+    return encodeIndex({ totalSize, weightMap });
+  }
+
+  async #finishDirectory(
+    pending: PendingOutput,
+    index: Uint8Array | undefined,
+    configText: string,
+    input: ModelInput | ByteStream,
+  ): Promise<void> {
+    if (index !== undefined) await writeText(join(pending.path, INDEX_NAME), index);
+    await writeText(join(pending.path, "config.json"), configText);
+    if (input instanceof ByteStream) return;
+    for (const path of input.sidecars) {
+      this.#options.signal?.throwIfAborted();
+      const target = join(pending.path, path);
+      try {
+        await mkdir(dirname(target), { recursive: true });
+        await copyFile(join(input.directory, path), target);
+      } catch (cause) {
+        throw storageError("cannot copy", path, cause);
+      }
+    }
+  }
+
+  #result(sizes: OutputSizes, dryRun: boolean, kernels?: KernelReport): QuantizeModelResult {
+    const { files, totalBytes, slackBytes } = sizes;
+    return {
+      dryRun,
+      files,
+      bytesBefore: this.#plan.files.reduce((sum, { table }) => sum + table.dataBytes, 0),
+      bytesAfter: totalBytes,
+      slackBytes,
+      counts: this.#plan.counts(),
+      totals: this.#totals,
+      warnings: this.#warnings,
+      kernels: kernels ?? newWorkspace(this.#options.kernels).report,
+    };
+  }
+}
+
+async function writeText(path: string, text: string | Uint8Array): Promise<void> {
+  try {
+    await writeFile(path, text, { flush: true });
+  } catch (cause) {
+    throw storageError("cannot write", path, cause);
+  }
+}
