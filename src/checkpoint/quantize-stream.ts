@@ -1,7 +1,7 @@
 /** A safetensors byte stream in, a quantized one out: forward only, for edges. */
 
 import type { KernelChoice } from "../kernels/kernel-set.ts";
-import { newWorkspace } from "../tensor/default-workspace.ts";
+import { checkKernelChoice, newWorkspace } from "../tensor/default-workspace.ts";
 import type { ModelIdentity } from "./architectures/index.ts";
 import { ByteStream } from "./byte-stream.ts";
 import { writeForward } from "./forward-file.ts";
@@ -51,6 +51,7 @@ export class QuantizeSafetensorsStream implements TransformStream<Uint8Array, Ui
   constructor(options: QuantizeStreamOptions = {}) {
     // Checks the options now, not at the first byte.
     new Plan([], options.model ?? NO_MODEL, options);
+    checkKernelChoice(options.kernels);
     const input = new TransformStream<Uint8Array, Uint8Array>();
     this.writable = input.writable;
     this.readable = quantizedReadable(input.readable, options);

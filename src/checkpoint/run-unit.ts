@@ -87,7 +87,7 @@ async function pipeline(
   const countAt = (start: number) => Math.min(tileElements, elementCount - start);
   const writes: [Promise<void> | undefined, Promise<void> | undefined] = [undefined, undefined];
   let slot: 0 | 1 = 0;
-  let reading = elementCount > 0 ? steps.read(slot, countAt(0)) : undefined;
+  let reading = elementCount > 0 ? watched(steps.read(slot, countAt(0))) : undefined;
   try {
     for (let start = 0; start < elementCount; start += tileElements) {
       signal?.throwIfAborted();
@@ -95,12 +95,10 @@ async function pipeline(
       const other: 0 | 1 = slot === 0 ? 1 : 0;
       const next = start + tileElements;
       if (steps.inPlace) await writes[other];
-      reading = next < elementCount ? steps.read(other, countAt(next)) : undefined;
+      reading = next < elementCount ? watched(steps.read(other, countAt(next))) : undefined;
       await writes[slot];
       const count = countAt(start);
-      writes[slot] = steps.write(slot, count);
-      writes[slot]?.catch(() => {});
-      reading?.catch(() => {});
+      writes[slot] = watched(steps.write(slot, count));
       onBytes?.(count * itemBytes);
       slot = other;
     }
@@ -108,4 +106,10 @@ async function pipeline(
   } finally {
     await Promise.allSettled(writes);
   }
+}
+
+/** A promise whose failure may come before anybody awaits it: that is no unhandled rejection. */
+function watched(promise: Promise<void>): Promise<void> {
+  promise.catch(() => {});
+  return promise;
 }

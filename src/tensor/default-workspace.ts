@@ -11,9 +11,14 @@ export function newWorkspace(
   choice: KernelChoice = "auto",
   module?: WebAssembly.Module,
 ): Workspace {
-  oneOf("kernels", ["auto", "wasm", "reference"], choice);
+  checkKernelChoice(choice);
   const { kernels, report } = createKernelSet(choice, module === undefined ? {} : { module });
   return new Workspace(kernels, report);
+}
+
+/** @throws ArgumentError */
+export function checkKernelChoice(choice: KernelChoice = "auto"): void {
+  oneOf("kernels", ["auto", "wasm", "reference"], choice);
 }
 
 export function sharedWorkspace(choice: KernelChoice = "auto"): Workspace {

@@ -1,0 +1,98 @@
+// The whole command on a large checkpoint: time against `cp` of the same file, and peak memory of the
+// process. `npm run bench:convert [GB] [directory]`; needs twice the size on that disk.
+//
+// Runs alternate (ours, cp, ours, cp …) so that the machine's mood hits both; medians and spreads.
+
+import { spawnSync } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeModel } from "./lib/make-model.mjs";
+
+const [gigabytes = "3", parent = tmpdir()] = process.argv.slice(2);
+const RUNS = 5;
+const folder = join(parent, `quantwise-bench-${process.pid}`);
+const cli = new URL("../build/js/cli.js", import.meta.url).pathname;
+const matrices = Math.max(1, Math.round((Number(gigabytes) * 1e9) / (8192 * 8192 * 2)));
+
+try {
+  const { bytes, path } = makeModel(join(folder, "model"), { matrices, rows: 8192, columns: 8192 });
+  const output = join(folder, "out");
+  const flags = ["--overwrite", "--quiet", "--json"];
+  const jobs = {
+    "quantwise, nf4 double quantized": () => ours(flags),
+    "quantwise, nf4": () => ours([...flags, "--no-double-quant"]),
+    "quantwise, llm-int8": () => ours([...flags, "--quant-type", "llm-int8"]),
+    "quantwise, nf4, to standard output": () => toStdout(),
+    "cp of the same file": () => timed("cp", [path, join(folder, "copy")]),
+    "cat to /dev/null": () => timed("sh", ["-c", `cat ${path} > /dev/null`]),
+  };
+  const results = new Map(Object.keys(jobs).map((name) => [name, []]));
+  for (let run = -1; run < RUNS; run++) {
+    for (const [name, job] of Object.entries(jobs)) {
+      const result = job();
+      if (run >= 0) results.get(name).push(result); // the first round warms the page cache
+      rmSync(output, { recursive: true, force: true });
+      rmSync(join(folder, "copy"), { force: true });
+    }
+  }
+
+  function ours(extra) {
+    return timed(process.execPath, [
+      cli,
+      "quantize",
+      join(folder, "model"),
+      "-o",
+      output,
+      ...extra,
+    ]);
+  }
+  function toStdout() {
+    const command = `"$0" "$1" quantize "$2" -o - --quiet > "$3"`;
+    return timed("sh", ["-c", command, process.execPath, cli, path, join(folder, "copy")]);
+  }
+  const text = report(bytes, results);
+  process.stdout.write(text);
+  writeFileSync(new URL("results-convert.md", import.meta.url), text);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Seconds, and peak resident megabytes of the command, from the system's own accounting. */
+function timed(command, args) {
+  const started = performance.now();
+  const { status, stderr } = spawnSync("/usr/bin/time", ["-f", "%M", command, ...args], {
+    encoding: "utf8",
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed:\n${stderr}`);
+  const seconds = (performance.now() - started) / 1000;
+  return { seconds, megabytes: Number(stderr.trim().split("\n").at(-1)) / 1024 };
+}
+
+function report(bytes, results) {
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  const copy = median(results.get("cp of the same file").map(({ seconds }) => seconds));
+  const rows = [...results].map(([name, runs]) => {
+    const seconds = runs.map((run) => run.seconds);
+    const middle = median(seconds);
+    const spread = `${Math.min(...seconds).toFixed(2)}–${Math.max(...seconds).toFixed(2)}`;
+    const memory = Math.max(...runs.map((run) => run.megabytes)).toFixed(0);
+    const rate = (bytes / 1e9 / middle).toFixed(2);
+    return `| ${name} | ${middle.toFixed(2)} | ${spread} | ${rate} | ${(middle / copy).toFixed(2)} | ${memory} |`;
+  });
+  return `# The whole command
+
+Made by \`npm run bench:convert\`: quantwise ${version}, Node ${process.version}, ${cpus().length} cores of ${cpus()[0].model.trim()},
+${new Date().toISOString().slice(0, 10)}. A checkpoint of ${matrices} bf16 matrices of 8192×8192 (${(bytes / 1e9).toFixed(2)} GB), warm page cache,
+medians of ${RUNS} interleaved runs. Ours sync their output to the disk before they end; cp does not.
+
+| command | seconds | spread | GB/s of input | against cp | peak memory, MB |
+|---|---|---|---|---|---|
+${rows.join("\n")}
+`;
+}
+
+function median(values) {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
