@@ -68,6 +68,7 @@ export function halfConstants(): usize {
     0x00007fc0,
     0x00007fc0,
     0x00007fc0, // 224: quiet NaN of bfloat16
+    0xc8000fff, 0xc8000fff, 0xc8000fff, 0xc8000fff, // 240: float16 rounding, less 112 << 23
   ]);
 }
 

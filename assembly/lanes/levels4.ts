@@ -8,3 +8,6 @@ export const LEVEL_BYTES: usize = 64;
 export const LOW_NIBBLES: usize = 128;
 /** f32[256][2]: the levels of both nibbles of a byte, high nibble first. */
 export const PAIRS: usize = 144;
+/** u32, u32: absmax bits from which, and how far, all products are zero or normal halves. */
+export const HALF_ABSMAX: usize = 2192;
+export const HALF_ABSMAX_SPAN: usize = 2196;

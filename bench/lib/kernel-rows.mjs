@@ -31,6 +31,7 @@ export function kernelRows(kernels, schemes, count) {
   const codesPtr = kernels.allocate(count);
   const nibblesPtr = kernels.allocate(count / 2);
   const absmaxPtr = kernels.allocate(count / 16);
+  const windowPtr = kernels.allocate(6 * WINDOW);
   const { buffer } = kernels;
   const values = new Float32Array(buffer, valuesPtr, count);
   const copy = new Float32Array(buffer, copyPtr, count);
@@ -144,6 +145,7 @@ export function kernelRows(kernels, schemes, count) {
       targets: {},
     });
   }
+  rows.push(...windowRows(kernels, schemes, { values, nibbles, absmax, windowPtr }, count));
   rows.push({
     name: "LLM.int8 quantize bf16",
     contestants: {
@@ -154,6 +156,56 @@ export function kernelRows(kernels, schemes, count) {
     targets: {},
   });
   return rows;
+}
+
+/** Values of a window: 1 MB of f32. */
+const WINDOW = 1 << 18;
+
+/** Arrays outside WASM memory, copied through a window of it. */
+function windowRows(kernels, { NF4 }, { values, nibbles, absmax, windowPtr }, count) {
+  const window = Math.min(WINDOW, count);
+  const source = values.slice();
+  const decoded = new Float32Array(count);
+  const codes = nibbles.slice();
+  const statistics = absmax.slice();
+  const valuesPtr = windowPtr;
+  const codesPtr = valuesPtr + 4 * window;
+  const absmaxPtr = codesPtr + window / 2;
+  const { buffer } = kernels;
+  const windowValues = new Float32Array(buffer, valuesPtr, window);
+  const windowCodes = new Uint8Array(buffer, codesPtr, window / 2);
+  const windowAbsmax = new Float32Array(buffer, absmaxPtr, window / 64);
+  const memcpy = () => decoded.set(source);
+
+  const quantize = () => {
+    for (let at = 0; at < count; at += window) {
+      windowValues.set(source.subarray(at, at + window));
+      kernels.quantize4(NF4, "torch", "float32", valuesPtr, codesPtr, absmaxPtr, window, 64);
+      codes.set(windowCodes, at / 2);
+      statistics.set(windowAbsmax, at / 64);
+    }
+  };
+  const dequantize = () => {
+    for (let at = 0; at < count; at += window) {
+      windowCodes.set(codes.subarray(at / 2, (at + window) / 2));
+      windowAbsmax.set(statistics.subarray(at / 64, (at + window) / 64));
+      kernels.dequantize4(NF4, "float32", codesPtr, absmaxPtr, valuesPtr, window, 64);
+      decoded.set(windowValues, at);
+    }
+  };
+  const outOfCache = count > WINDOW;
+  return [
+    {
+      name: "NF4 quantize, JS arrays through 1 MB",
+      contestants: { memcpy, ours: quantize },
+      targets: outOfCache ? { memcpy: 0.45 } : {},
+    },
+    {
+      name: "NF4 dequantize, JS arrays through 1 MB",
+      contestants: { memcpy, ours: dequantize },
+      targets: outOfCache ? { memcpy: 0.8 } : {},
+    },
+  ];
 }
 
 /** Box and Muller, from a fixed seed. */

@@ -1,10 +1,11 @@
 import { halfConstants, narrowToBf16, narrowToF16 } from "../../lanes/half";
-import { LEVELS, LOW_NIBBLES } from "../../lanes/levels4";
+import { HALF_ABSMAX, HALF_ABSMAX_SPAN, LEVELS, LOW_NIBBLES } from "../../lanes/levels4";
 
 /**
  * values[i] = f16(fl(level[code[i]] · absmax[i / blockSize]))
  *
- * The sixteen products of a block are rounded once, and its values then looked up.
+ * The sixteen products of a block are rounded once, and its values then looked up. Most blocks give
+ * zeros and normal halves only, for which the table has the range of absmax and rounding is cheap.
  * Arguments and result as `dequantizeCode4ToF32`.
  */
 export function dequantizeCode4ToF16(
@@ -18,47 +19,32 @@ export function dequantizeCode4ToF16(
   assert(blockSize > 0 && blockSize % 32 === 0 && elementCount % 32 === 0);
   const c = halfConstants();
   const magnitude = v128.load(c, 160);
-  const toInfinity = v128.load(c, 16);
-  const back = v128.load(c, 64);
-  const bias = v128.load(c, 80);
-  const exponent = v128.load(c, 48);
-  const smallest = v128.load(c, 96);
-  const fraction = v128.load(c, 112);
-  const halfExponent = v128.load(c, 128);
-  const nan = v128.load(c, 144);
+  const one = v128.load(c, 208);
+  const rebias = v128.load(c, 240);
+  const zero = i32x4.splat(0);
   const lowNibbles = v128.load(tablePtr, LOW_NIBBLES);
+  const normalFrom = load<u32>(tablePtr, HALF_ABSMAX);
+  const normalSpan = load<u32>(tablePtr, HALF_ABSMAX_SPAN);
   let largest: u32 = 0;
 
   while (elementCount > 0) {
     const count = min(elementCount, blockSize);
     const scale = v128.load32_splat(absmaxPtr);
-    largest = max(largest, load<u32>(absmaxPtr) & 0x7fffffff);
-    const first = narrowToF16(
-      f32x4.mul(v128.load(tablePtr, LEVELS), scale),
-      f32x4.mul(v128.load(tablePtr, LEVELS + 16), scale),
-      magnitude,
-      toInfinity,
-      back,
-      bias,
-      exponent,
-      smallest,
-      fraction,
-      halfExponent,
-      nan,
-    );
-    const second = narrowToF16(
-      f32x4.mul(v128.load(tablePtr, LEVELS + 32), scale),
-      f32x4.mul(v128.load(tablePtr, LEVELS + 48), scale),
-      magnitude,
-      toInfinity,
-      back,
-      bias,
-      exponent,
-      smallest,
-      fraction,
-      halfExponent,
-      nan,
-    );
+    const bits = load<u32>(absmaxPtr);
+    largest = max(largest, bits & 0x7fffffff);
+    const p0 = f32x4.mul(v128.load(tablePtr, LEVELS), scale);
+    const p1 = f32x4.mul(v128.load(tablePtr, LEVELS + 16), scale);
+    const p2 = f32x4.mul(v128.load(tablePtr, LEVELS + 32), scale);
+    const p3 = f32x4.mul(v128.load(tablePtr, LEVELS + 48), scale);
+    let first: v128;
+    let second: v128;
+    if (bits - normalFrom < normalSpan) {
+      first = narrowNormals(p0, p1, magnitude, one, rebias, zero);
+      second = narrowNormals(p2, p3, magnitude, one, rebias, zero);
+    } else {
+      first = narrowAnyToF16(p0, p1);
+      second = narrowAnyToF16(p2, p3);
+    }
     lookUp(codesPtr, first, second, lowNibbles, valuesPtr, count);
     codesPtr += count >> 1;
     valuesPtr += count << 1;
@@ -84,10 +70,6 @@ export function dequantizeCode4ToBf16(
   const rounding = v128.load(c, 192);
   const one = v128.load(c, 208);
   const nan = v128.load(c, 224);
-  const level0 = v128.load(tablePtr, LEVELS);
-  const level1 = v128.load(tablePtr, LEVELS + 16);
-  const level2 = v128.load(tablePtr, LEVELS + 32);
-  const level3 = v128.load(tablePtr, LEVELS + 48);
   const lowNibbles = v128.load(tablePtr, LOW_NIBBLES);
   let largest: u32 = 0;
 
@@ -95,13 +77,17 @@ export function dequantizeCode4ToBf16(
     const count = min(elementCount, blockSize);
     const scale = v128.load32_splat(absmaxPtr);
     largest = max(largest, load<u32>(absmaxPtr) & 0x7fffffff);
+    const p0 = f32x4.mul(v128.load(tablePtr, LEVELS), scale);
+    const p1 = f32x4.mul(v128.load(tablePtr, LEVELS + 16), scale);
+    const p2 = f32x4.mul(v128.load(tablePtr, LEVELS + 32), scale);
+    const p3 = f32x4.mul(v128.load(tablePtr, LEVELS + 48), scale);
     const first = i16x8.narrow_i32x4_u(
-      narrowToBf16(f32x4.mul(level0, scale), magnitude, exponent, rounding, one, nan),
-      narrowToBf16(f32x4.mul(level1, scale), magnitude, exponent, rounding, one, nan),
+      narrowToBf16(p0, magnitude, exponent, rounding, one, nan),
+      narrowToBf16(p1, magnitude, exponent, rounding, one, nan),
     );
     const second = i16x8.narrow_i32x4_u(
-      narrowToBf16(f32x4.mul(level2, scale), magnitude, exponent, rounding, one, nan),
-      narrowToBf16(f32x4.mul(level3, scale), magnitude, exponent, rounding, one, nan),
+      narrowToBf16(p2, magnitude, exponent, rounding, one, nan),
+      narrowToBf16(p3, magnitude, exponent, rounding, one, nan),
     );
     lookUp(codesPtr, first, second, lowNibbles, valuesPtr, count);
     codesPtr += count >> 1;
@@ -110,6 +96,46 @@ export function dequantizeCode4ToBf16(
     elementCount -= count;
   }
   return largest;
+}
+
+/** Eight f32 as float16 bits, where all are zero or become normal halves: nearest, ties to even. */
+// @ts-ignore: decorator
+@inline
+export function narrowNormals(
+  x0: v128,
+  x1: v128,
+  magnitude: v128,
+  one: v128,
+  rebias: v128,
+  zero: v128,
+): v128 {
+  const m0 = v128.and(x0, magnitude);
+  const m1 = v128.and(x1, magnitude);
+  const sign = i16x8.narrow_i32x4_s(v128.xor(x0, m0), v128.xor(x1, m1));
+  const odd0 = v128.and(i32x4.shr_u(m0, 13), one);
+  const odd1 = v128.and(i32x4.shr_u(m1, 13), one);
+  // The exponents differ by 112; a zero would come out below zero.
+  const h0 = i32x4.shr_u(i32x4.max_s(i32x4.add(i32x4.add(m0, rebias), odd0), zero), 13);
+  const h1 = i32x4.shr_u(i32x4.max_s(i32x4.add(i32x4.add(m1, rebias), odd1), zero), 13);
+  return v128.or(i16x8.narrow_i32x4_u(h0, h1), sign);
+}
+
+/** Eight f32 as float16 bits. */
+function narrowAnyToF16(x0: v128, x1: v128): v128 {
+  const c = halfConstants();
+  return narrowToF16(
+    x0,
+    x1,
+    v128.load(c, 160),
+    v128.load(c, 16),
+    v128.load(c, 64),
+    v128.load(c, 80),
+    v128.load(c, 48),
+    v128.load(c, 96),
+    v128.load(c, 112),
+    v128.load(c, 128),
+    v128.load(c, 144),
+  );
 }
 
 /** values[i] = the code[i]-th of the sixteen halves in `first` and `second`; 32 at a time. */
@@ -123,46 +149,9 @@ export function lookUp(
   valuesPtr: usize,
   count: usize,
 ): void {
-  const lowBytes = i8x16.shuffle(
-    first,
-    second,
-    0,
-    2,
-    4,
-    6,
-    8,
-    10,
-    12,
-    14,
-    16,
-    18,
-    20,
-    22,
-    24,
-    26,
-    28,
-    30,
-  );
-  const highBytes = i8x16.shuffle(
-    first,
-    second,
-    1,
-    3,
-    5,
-    7,
-    9,
-    11,
-    13,
-    15,
-    17,
-    19,
-    21,
-    23,
-    25,
-    27,
-    29,
-    31,
-  );
+  const lowHalf = i16x8.splat(0xff);
+  const lowBytes = i8x16.narrow_i16x8_u(v128.and(first, lowHalf), v128.and(second, lowHalf));
+  const highBytes = i8x16.narrow_i16x8_u(i16x8.shr_u(first, 8), i16x8.shr_u(second, 8));
   const end = codesPtr + (count >> 1);
   do {
     const packed = v128.load(codesPtr);

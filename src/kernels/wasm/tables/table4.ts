@@ -15,7 +15,7 @@ export interface Table4 {
 }
 
 export const TABLE4_BYTES = 336;
-export const LEVELS4_BYTES = 144 + 256 * 8;
+export const LEVELS4_BYTES = 144 + 256 * 8 + 16;
 
 /** Blocks whose absmax is in [2^-100, 2^end) are decided by keys; others by comparisons. */
 const FAST_FROM = 2 ** -100;
@@ -96,6 +96,11 @@ export function levelsTable4({ levels }: Codebook): Uint8Array {
   for (let byte = 0; byte < 256; byte++) {
     table.f32(144 + 8 * byte, [levels[byte >> 4] as number, levels[byte & 15] as number]);
   }
+  // Halves are normal from 2^-14 to 65504; the margin covers the rounding of these quotients.
+  const magnitudes = Array.from(levels, Math.abs).filter((level) => level > 0);
+  const from = (2 ** -14 / Math.min(...magnitudes)) * (1 + 2 ** -20);
+  const end = (65504 / Math.max(...magnitudes)) * (1 - 2 ** -20);
+  if (from < end) table.absmaxRange(2192, from, end);
   return table.bytes;
 }
 
