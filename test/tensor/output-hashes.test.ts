@@ -1,0 +1,89 @@
+/**
+ * The output bytes are our API: each scheme and mode has its hash, and a change of one is a major
+ * version with a paragraph under *Changed bits* in CHANGELOG.md. Hashes are never updated in
+ * passing: the failing test prints the new one.
+ */
+
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { type QuantizedTensor, type QuantizeOptions, quantize } from "../../src/index.ts";
+import { floatBytesAs, normalFloats } from "../checkpoint/safetensors-files.ts";
+
+/** 2 tiles, a short last block, a zero block, ties and both extremes of a block. */
+const COUNT = 270_336 + 33;
+const ROWS = 3 * 11;
+
+const floats = normalFloats(COUNT, 2026);
+floats.fill(0, 640, 1408);
+floats.set([1, -1, 0.5, -0.5, 0.25, -0.25, 0.75, -0.75, -0], 128);
+
+const INPUTS = {
+  float32: floats,
+  float16: new Uint16Array(floatBytesAs("F16", floats).buffer),
+  bfloat16: new Uint16Array(floatBytesAs("BF16", floats).buffer),
+} as const;
+
+const CODINGS: Readonly<Record<string, QuantizeOptions>> = {
+  "nf4 torch": { quantType: "nf4", doubleQuant: false },
+  "nf4 torch nested": { quantType: "nf4" },
+  "nf4 torch 4096": { quantType: "nf4", blockSize: 4096, doubleQuant: false },
+  "nf4 cuda": { quantType: "nf4", mode: "cuda", doubleQuant: false },
+  "nf4 cuda nested": { quantType: "nf4", mode: "cuda" },
+  "fp4 torch": { quantType: "fp4", doubleQuant: false },
+  "fp4 torch nested": { quantType: "fp4" },
+  "fp4 cuda": { quantType: "fp4", mode: "cuda", doubleQuant: false },
+  "fp4 cuda nested": { quantType: "fp4", mode: "cuda" },
+  "dynamic8 torch": { quantType: "dynamic8" },
+  "dynamic8 torch 256": { quantType: "dynamic8", blockSize: 256 },
+  "dynamic8 cuda 256": { quantType: "dynamic8", mode: "cuda", blockSize: 256 },
+  "llm-int8": { quantType: "llm-int8", shape: [ROWS, COUNT / ROWS] },
+  "llm-int8 threshold": {
+    quantType: "llm-int8",
+    shape: [ROWS, COUNT / ROWS],
+    threshold: 0.0625,
+  },
+};
+
+const hashes = JSON.parse(
+  readFileSync(new URL("output-hashes.json", import.meta.url), "utf8"),
+) as Record<string, string>;
+
+/** sha256 of every stored array, one behind the other. */
+function hashOf(record: QuantizedTensor): string {
+  const hash = createHash("sha256");
+  const add = (array: ArrayBufferView | undefined) => {
+    if (array === undefined) return;
+    hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+  };
+  add(record.codes);
+  if (record.quantType === "llm-int8") {
+    add(record.scb);
+    add(record.outlierColumns);
+  } else {
+    add(record.absmax);
+    const nested = "nested" in record ? record.nested : undefined;
+    add(nested?.absmax);
+    add(nested === undefined ? undefined : Float32Array.of(nested.offset));
+  }
+  return hash.digest("hex");
+}
+
+const cases = Object.entries(CODINGS).flatMap(([name, options]) =>
+  Object.entries(INPUTS).map(([dtype, input]) => ({
+    name: `${name}, ${dtype}`,
+    options: { dtype: dtype as keyof typeof INPUTS, ...options },
+    input,
+  })),
+);
+
+describe("the output bytes of this release", () => {
+  it("have a hash for each scheme, mode and input dtype, and for nothing else", () => {
+    expect(Object.keys(hashes).sort()).toEqual(cases.map(({ name }) => name).sort());
+  });
+
+  it.each(cases)("$name", ({ name, options, input }) => {
+    expect(hashOf(quantize(input, { ...options, kernels: "wasm" }))).toBe(hashes[name]);
+    expect(hashOf(quantize(input, { ...options, kernels: "reference" }))).toBe(hashes[name]);
+  });
+});
