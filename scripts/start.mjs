@@ -14,8 +14,12 @@ const words = ["quantwise", "quantize", input, "-o", output, "--overwrite"];
 console.log(`\n$ npx ${words.join(" ")}\n`);
 execFileSync(process.execPath, ["build/js/cli.js", ...words.slice(1)], { stdio: "inherit" });
 
-console.log(`\n${output}/ holds a checkpoint that transformers + bitsandbytes, vLLM and mistral.rs load:`);
+console.log(
+  `\n${output}/ holds a checkpoint that transformers + bitsandbytes, vLLM and mistral.rs load:`,
+);
 for (const name of readdirSync(output)) {
   console.log(`  ${name} (${statSync(join(output, name)).size} bytes)`);
 }
-console.log("\nYour own model: npx quantwise quantize <checkpoint directory> -o <output directory>");
+console.log(
+  "\nYour own model: npx quantwise quantize <checkpoint directory> -o <output directory>",
+);
