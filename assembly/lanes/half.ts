@@ -3,73 +3,53 @@
  * v128 written in source is rebuilt by V8 at nearly every use.
  */
 
-/** One v128 of equal u32, in the module's constant memory. */
+/** Constants by name: places in the table below. */
+export const HALF_MAGNITUDES: usize = 0;
+export const TWO_POW_112: usize = 4;
+export const LARGEST_HALF: usize = 8;
+export const F32_EXPONENT: usize = 12;
+export const TWO_POW_MINUS_110: usize = 16;
+export const EXPONENT_BIAS: usize = 20;
+export const SMALLEST_BIAS: usize = 24;
+export const HALF_FRACTION: usize = 28;
+export const HALF_EXPONENT: usize = 32;
+export const HALF_NANS: usize = 36;
+export const F32_MAGNITUDE: usize = 40;
+export const LARGEST_HALVES: usize = 44;
+export const BF16_ROUNDING: usize = 48;
+export const ONE: usize = 52;
+export const BF16_NAN: usize = 56;
+export const HALF_REBIAS: usize = 60;
+export const SHIFTED_HALF: usize = 64;
+
+/** One u32 each, in the module's own memory, where the optimizer cannot see them. */
+function halfConstants(): usize {
+  return memory.data<u32>([
+    0x7fff7fff, // magnitudes of two float16
+    0x77800000, // 2^112, which also sends what overflows to infinity
+    0x0f7fffff, // largest finite float16, shifted left by 13
+    0x7f800000, // exponent of f32: infinity
+    0x08800000, // 2^-110
+    0x07800000, // 15 << 23
+    0x40008000, // smallest rounding bias
+    0x00000fff, // fraction of a float16, and its carry
+    0x00007c00, // exponent of float16
+    0x7e007e00, // two quiet NaN of float16
+    0x7fffffff, // magnitude of f32
+    0x7bff7bff, // largest finite float16, twice
+    0x00007fff, // half a unit of bfloat16, less one
+    0x00000001,
+    0x00007fc0, // quiet NaN of bfloat16
+    0xc8000fff, // half a unit of float16, less one, less 112 << 23
+    0x8fffe000, // sign, exponent and fraction of a float16 that was shifted down by 3
+  ]);
+}
+
+/** A constant in every lane. */
 // @ts-ignore: decorator
 @inline
-export function halfConstants(): usize {
-  return memory.data<u32>([
-    0x7fff7fff,
-    0x7fff7fff,
-    0x7fff7fff,
-    0x7fff7fff, // 0: magnitude of eight halves
-    0x77800000,
-    0x77800000,
-    0x77800000,
-    0x77800000, // 16: 2^112; also what scales f32 to infinity
-    0x0f7fffff,
-    0x0f7fffff,
-    0x0f7fffff,
-    0x0f7fffff, // 32: largest finite half, shifted
-    0x7f800000,
-    0x7f800000,
-    0x7f800000,
-    0x7f800000, // 48: exponent of f32
-    0x08800000,
-    0x08800000,
-    0x08800000,
-    0x08800000, // 64: 2^-110
-    0x07800000,
-    0x07800000,
-    0x07800000,
-    0x07800000, // 80: 15 << 23
-    0x40008000,
-    0x40008000,
-    0x40008000,
-    0x40008000, // 96: smallest rounding bias
-    0x00000fff,
-    0x00000fff,
-    0x00000fff,
-    0x00000fff, // 112: fraction of a half before its carry
-    0x00007c00,
-    0x00007c00,
-    0x00007c00,
-    0x00007c00, // 128: exponent of a half
-    0x7e007e00,
-    0x7e007e00,
-    0x7e007e00,
-    0x7e007e00, // 144: eight quiet NaN
-    0x7fffffff,
-    0x7fffffff,
-    0x7fffffff,
-    0x7fffffff, // 160: magnitude of f32
-    0x80008000,
-    0x80008000,
-    0x80008000,
-    0x80008000, // 176: signs of eight halves
-    0x00007fff,
-    0x00007fff,
-    0x00007fff,
-    0x00007fff, // 192: bfloat16 rounding
-    0x00000001,
-    0x00000001,
-    0x00000001,
-    0x00000001, // 208
-    0x00007fc0,
-    0x00007fc0,
-    0x00007fc0,
-    0x00007fc0, // 224: quiet NaN of bfloat16
-    0xc8000fff, 0xc8000fff, 0xc8000fff, 0xc8000fff, // 240: float16 rounding, less 112 << 23
-  ]);
+export function halfConstant(name: usize): v128 {
+  return v128.load32_splat(halfConstants() + name);
 }
 
 /**
@@ -123,7 +103,15 @@ export function narrowToF16(
   return v128.or(v128.bitselect(nan, i16x8.narrow_i32x4_s(h0, h1), isNan), sign);
 }
 
-/** Four f32 as bfloat16 bits in the low halves: nearest, ties to even, NaN to 0x7fc0. */
+/** Four f32 that are not NaN as bfloat16 bits in the low halves: nearest, ties to even. */
+// @ts-ignore: decorator
+@inline
+export function roundToBf16(x: v128, rounding: v128, one: v128): v128 {
+  const odd = v128.and(i32x4.shr_u(x, 16), one);
+  return i32x4.shr_u(i32x4.add(i32x4.add(x, rounding), odd), 16);
+}
+
+/** As `roundToBf16` for any f32; NaN becomes 0x7fc0. */
 // @ts-ignore: decorator
 @inline
 export function narrowToBf16(
@@ -134,7 +122,6 @@ export function narrowToBf16(
   one: v128,
   nan: v128,
 ): v128 {
-  const odd = v128.and(i32x4.shr_u(x, 16), one);
-  const rounded = i32x4.shr_u(i32x4.add(i32x4.add(x, rounding), odd), 16);
-  return v128.bitselect(nan, rounded, i32x4.gt_s(v128.and(x, magnitude), exponent));
+  const isNan = i32x4.gt_s(v128.and(x, magnitude), exponent);
+  return v128.bitselect(nan, roundToBf16(x, rounding, one), isNan);
 }

@@ -1,4 +1,22 @@
-import { halfConstants, narrowToBf16, narrowToF16 } from "../../lanes/half";
+import {
+  BF16_NAN,
+  BF16_ROUNDING,
+  EXPONENT_BIAS,
+  F32_EXPONENT,
+  F32_MAGNITUDE,
+  HALF_EXPONENT,
+  HALF_FRACTION,
+  HALF_NANS,
+  HALF_REBIAS,
+  halfConstant,
+  narrowToBf16,
+  narrowToF16,
+  ONE,
+  roundToBf16,
+  SMALLEST_BIAS,
+  TWO_POW_112,
+  TWO_POW_MINUS_110,
+} from "../../lanes/half";
 import { HALF_ABSMAX, HALF_ABSMAX_SPAN, LEVELS, LOW_NIBBLES } from "../../lanes/levels4";
 
 /**
@@ -17,10 +35,9 @@ export function dequantizeCode4ToF16(
   blockSize: usize,
 ): u32 {
   assert(blockSize > 0 && blockSize % 32 === 0 && elementCount % 32 === 0);
-  const c = halfConstants();
-  const magnitude = v128.load(c, 160);
-  const one = v128.load(c, 208);
-  const rebias = v128.load(c, 240);
+  const magnitude = halfConstant(F32_MAGNITUDE);
+  const one = halfConstant(ONE);
+  const rebias = halfConstant(HALF_REBIAS);
   const zero = i32x4.splat(0);
   const lowNibbles = v128.load(tablePtr, LOW_NIBBLES);
   const normalFrom = load<u32>(tablePtr, HALF_ABSMAX);
@@ -64,31 +81,33 @@ export function dequantizeCode4ToBf16(
   blockSize: usize,
 ): u32 {
   assert(blockSize > 0 && blockSize % 32 === 0 && elementCount % 32 === 0);
-  const c = halfConstants();
-  const magnitude = v128.load(c, 160);
-  const exponent = v128.load(c, 48);
-  const rounding = v128.load(c, 192);
-  const one = v128.load(c, 208);
-  const nan = v128.load(c, 224);
+  const rounding = halfConstant(BF16_ROUNDING);
+  const one = halfConstant(ONE);
   const lowNibbles = v128.load(tablePtr, LOW_NIBBLES);
   let largest: u32 = 0;
 
   while (elementCount > 0) {
     const count = min(elementCount, blockSize);
     const scale = v128.load32_splat(absmaxPtr);
-    largest = max(largest, load<u32>(absmaxPtr) & 0x7fffffff);
+    const bits = load<u32>(absmaxPtr) & 0x7fffffff;
+    largest = max(largest, bits);
     const p0 = f32x4.mul(v128.load(tablePtr, LEVELS), scale);
     const p1 = f32x4.mul(v128.load(tablePtr, LEVELS + 16), scale);
     const p2 = f32x4.mul(v128.load(tablePtr, LEVELS + 32), scale);
     const p3 = f32x4.mul(v128.load(tablePtr, LEVELS + 48), scale);
-    const first = i16x8.narrow_i32x4_u(
-      narrowToBf16(p0, magnitude, exponent, rounding, one, nan),
-      narrowToBf16(p1, magnitude, exponent, rounding, one, nan),
-    );
-    const second = i16x8.narrow_i32x4_u(
-      narrowToBf16(p2, magnitude, exponent, rounding, one, nan),
-      narrowToBf16(p3, magnitude, exponent, rounding, one, nan),
-    );
+    let first: v128;
+    let second: v128;
+    if (bits < 0x7f800000) {
+      const h0 = roundToBf16(p0, rounding, one);
+      const h1 = roundToBf16(p1, rounding, one);
+      const h2 = roundToBf16(p2, rounding, one);
+      const h3 = roundToBf16(p3, rounding, one);
+      first = i16x8.narrow_i32x4_u(h0, h1);
+      second = i16x8.narrow_i32x4_u(h2, h3);
+    } else {
+      first = narrowAnyToBf16(p0, p1);
+      second = narrowAnyToBf16(p2, p3);
+    }
     lookUp(codesPtr, first, second, lowNibbles, valuesPtr, count);
     codesPtr += count >> 1;
     valuesPtr += count << 1;
@@ -122,19 +141,31 @@ export function narrowNormals(
 
 /** Eight f32 as float16 bits. */
 function narrowAnyToF16(x0: v128, x1: v128): v128 {
-  const c = halfConstants();
   return narrowToF16(
     x0,
     x1,
-    v128.load(c, 160),
-    v128.load(c, 16),
-    v128.load(c, 64),
-    v128.load(c, 80),
-    v128.load(c, 48),
-    v128.load(c, 96),
-    v128.load(c, 112),
-    v128.load(c, 128),
-    v128.load(c, 144),
+    halfConstant(F32_MAGNITUDE),
+    halfConstant(TWO_POW_112),
+    halfConstant(TWO_POW_MINUS_110),
+    halfConstant(EXPONENT_BIAS),
+    halfConstant(F32_EXPONENT),
+    halfConstant(SMALLEST_BIAS),
+    halfConstant(HALF_FRACTION),
+    halfConstant(HALF_EXPONENT),
+    halfConstant(HALF_NANS),
+  );
+}
+
+/** Eight f32 as bfloat16 bits. */
+function narrowAnyToBf16(x0: v128, x1: v128): v128 {
+  const magnitude = halfConstant(F32_MAGNITUDE);
+  const exponent = halfConstant(F32_EXPONENT);
+  const rounding = halfConstant(BF16_ROUNDING);
+  const one = halfConstant(ONE);
+  const nan = halfConstant(BF16_NAN);
+  return i16x8.narrow_i32x4_u(
+    narrowToBf16(x0, magnitude, exponent, rounding, one, nan),
+    narrowToBf16(x1, magnitude, exponent, rounding, one, nan),
   );
 }
 

@@ -1,4 +1,16 @@
-import { halfConstants, narrowToF16 } from "../../lanes/half";
+import {
+  EXPONENT_BIAS,
+  F32_EXPONENT,
+  F32_MAGNITUDE,
+  HALF_EXPONENT,
+  HALF_FRACTION,
+  HALF_NANS,
+  halfConstant,
+  narrowToF16,
+  SMALLEST_BIAS,
+  TWO_POW_112,
+  TWO_POW_MINUS_110,
+} from "../../lanes/half";
 
 /**
  * float16 from f32: nearest, ties to even; |x| ≥ 65520 is infinity; NaN is sign | 0x7e00.
@@ -7,16 +19,15 @@ import { halfConstants, narrowToF16 } from "../../lanes/half";
  * @param targetPtr  out  f16[elementCount]; may be the source
  */
 export function narrowF32ToF16(sourcePtr: usize, targetPtr: usize, elementCount: usize): void {
-  const c = halfConstants();
-  const magnitude = v128.load(c, 160);
-  const toInfinity = v128.load(c, 16);
-  const back = v128.load(c, 64);
-  const bias = v128.load(c, 80);
-  const exponent = v128.load(c, 48);
-  const smallest = v128.load(c, 96);
-  const fraction = v128.load(c, 112);
-  const halfExponent = v128.load(c, 128);
-  const nan = v128.load(c, 144);
+  const magnitude = halfConstant(F32_MAGNITUDE);
+  const toInfinity = halfConstant(TWO_POW_112);
+  const back = halfConstant(TWO_POW_MINUS_110);
+  const bias = halfConstant(EXPONENT_BIAS);
+  const exponent = halfConstant(F32_EXPONENT);
+  const smallest = halfConstant(SMALLEST_BIAS);
+  const fraction = halfConstant(HALF_FRACTION);
+  const halfExponent = halfConstant(HALF_EXPONENT);
+  const nan = halfConstant(HALF_NANS);
 
   const end = sourcePtr + (elementCount << 2);
   for (const last = sourcePtr + ((elementCount & ~7) << 2); sourcePtr < last; ) {

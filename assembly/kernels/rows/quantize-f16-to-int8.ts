@@ -1,4 +1,11 @@
-import { halfConstants, widenMagnitude } from "../../lanes/half";
+import {
+  F32_EXPONENT,
+  HALF_MAGNITUDES,
+  halfConstant,
+  LARGEST_HALF,
+  TWO_POW_112,
+  widenMagnitude,
+} from "../../lanes/half";
 
 /** f32 whose unit in the last place is 1: adding it rounds to an integer, ties to even. */
 const ROUND_TO_INTEGER: f32 = 12582912;
@@ -19,11 +26,10 @@ export function quantizeF16ToInt8(
   elementCount: usize,
   codesPerUnit: f32,
 ): void {
-  const c = halfConstants();
-  const magnitude = v128.load(c, 0);
-  const scale = v128.load(c, 16);
-  const largest = v128.load(c, 32);
-  const exponent = v128.load(c, 48);
+  const magnitude = halfConstant(HALF_MAGNITUDES);
+  const scale = halfConstant(TWO_POW_112);
+  const largest = halfConstant(LARGEST_HALF);
+  const exponent = halfConstant(F32_EXPONENT);
   const gain = f32x4.splat(codesPerUnit);
   const rounder = f32x4.splat(ROUND_TO_INTEGER);
 
