@@ -50,6 +50,8 @@ const command = await build({
   },
 });
 
+// npm would leave out what git ignores.
+writeFileSync("build/.npmignore", "*.map\nkernels.debug.*\nsample-nf4/\n");
 writeFileSync(join(out, "THIRD-PARTY.txt"), licences([library, command]));
 
 /** The licence texts of the packages that went into the bundles. */

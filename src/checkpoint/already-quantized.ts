@@ -1,6 +1,6 @@
 /** Recognises checkpoints that somebody already quantized: quantizing twice helps nobody. */
 
-import type { SourceFile } from "./plan.ts";
+import type { SourceFile } from "./source-file.ts";
 
 /** Tensor names that only quantized checkpoints have, and whose they are. */
 const COMPANIONS: readonly (readonly [RegExp, string])[] = [

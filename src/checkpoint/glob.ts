@@ -3,7 +3,7 @@
  * `[0-9]` and `{a,b}` as usual. picomatch does the work, on names whose dots became slashes.
  */
 
-import picomatch from "picomatch";
+import picomatch from "picomatch/posix.js";
 import { ArgumentError } from "../foundation/errors.ts";
 
 /** Stands for a slash inside a name, which is an ordinary character there. */

@@ -26,7 +26,7 @@ export {
   outputFiles,
   singleOutputFile,
 } from "./output-plan.ts";
-export { Plan, type PlanOptions, type SourceFile } from "./plan.ts";
+export { Plan, type PlanOptions } from "./plan.ts";
 export { mainQuantType, quantizedConfigText } from "./quantization-config.ts";
 export {
   QuantizeSafetensorsStream,
@@ -43,4 +43,5 @@ export {
   type Selection,
 } from "./rules.ts";
 export { DEFAULT_MAX_SHARD_BYTES, parseByteCount } from "./shards.ts";
+export type { SourceFile } from "./source-file.ts";
 export type { Unit } from "./unit.ts";

@@ -1,6 +1,6 @@
 /** From headers and options to what every tensor becomes. No tensor byte is read. */
 
-import type { TensorEntry, TensorTable } from "../formats/safetensors/index.ts";
+import type { TensorEntry } from "../formats/safetensors/index.ts";
 import { PlanError } from "../foundation/errors.ts";
 import { type CodingOptions, codingOf, oneOf } from "../tensor/options.ts";
 import { signOfQuantization } from "./already-quantized.ts";
@@ -13,13 +13,8 @@ import {
   type CheckpointQuantType,
   type Selection,
 } from "./rules.ts";
+import type { SourceFile } from "./source-file.ts";
 import { type JobCoding, outputsOf, type TextSize, type Unit } from "./unit.ts";
-
-/** A source file's name (for messages) and its tensors. */
-export interface SourceFile {
-  readonly name: string;
-  readonly table: TensorTable;
-}
 
 /** How a checkpoint is quantized. */
 export interface PlanOptions extends Selection, Omit<CodingOptions, "quantType"> {

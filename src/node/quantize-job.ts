@@ -14,9 +14,10 @@ import {
   outputFiles,
   singleOutputFile,
 } from "../checkpoint/output-plan.ts";
-import { Plan, type SourceFile } from "../checkpoint/plan.ts";
+import { Plan } from "../checkpoint/plan.ts";
 import { quantizedConfigText } from "../checkpoint/quantization-config.ts";
 import { addToTotals, NO_TOTALS, type TensorReport } from "../checkpoint/report.ts";
+import type { SourceFile } from "../checkpoint/source-file.ts";
 import { streamReader, unitReader } from "../checkpoint/unit-reader.ts";
 import { warningsOf } from "../checkpoint/warnings.ts";
 import { encodeIndex, type SafetensorsFile } from "../formats/safetensors/index.ts";

@@ -3,18 +3,12 @@
 import { ArgumentError, FormatError } from "../../foundation/errors.ts";
 import { pythonString } from "../json/python.ts";
 import { JsonTokenizer } from "../json/tokenizer.ts";
-import type { JsonObject } from "../json/tree.ts";
 import { compareCodePoints } from "../json/utf8.ts";
-import { IndexHandler } from "./index-handler.ts";
+import { type CheckpointIndex, IndexHandler } from "./index-handler.ts";
 import { MAX_INDEX_BYTES } from "./limits.ts";
 import { shardNameProblem } from "./shard-name.ts";
 
-export interface CheckpointIndex {
-  /** The member `metadata` as it was read; empty when there is none. */
-  readonly metadata: JsonObject;
-  /** Tensor name → shard file name, in the file's order. */
-  readonly weightMap: Map<string, string>;
-}
+export type { CheckpointIndex };
 
 /**
  * Reads an index. Shard names are plain file names ending in `.safetensors`: nothing that leaves

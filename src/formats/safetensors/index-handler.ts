@@ -5,9 +5,15 @@ import type { JsonHandler } from "../json/tokenizer.ts";
 import { type JsonObject, jsonObject } from "../json/tree.ts";
 import { TreeBuilder } from "../json/tree-builder.ts";
 import { decodeCheckedUtf8 } from "../json/utf8.ts";
-import type { CheckpointIndex } from "./checkpoint-index.ts";
 import { MAX_INDEX_TENSORS, MAX_NAME_BYTES } from "./limits.ts";
 import { shardNameProblem } from "./shard-name.ts";
+
+export interface CheckpointIndex {
+  /** The member `metadata` as it was read; empty when there is none. */
+  readonly metadata: JsonObject;
+  /** Tensor name → shard file name, in the file's order. */
+  readonly weightMap: Map<string, string>;
+}
 
 /** `weight_map` goes into a Map, one string a shard; everything else into a small tree. */
 export class IndexHandler implements JsonHandler {

@@ -1,7 +1,7 @@
 /** LLM.int8 on the WASM kernels: rows become float16 in a tile, then codes. */
 
 import { type FloatDtype, floatBytes } from "../../foundation/dtype.ts";
-import type { Arena } from "./arena.ts";
+import { type Arena, TILE_VALUES } from "./arena.ts";
 import type { KernelExports } from "./exports.ts";
 import { type FloatKernels, INFINITY_BITS } from "./float-kernels.ts";
 import { pieces } from "./pieces.ts";
@@ -31,10 +31,7 @@ export class Int8Rows {
     if (columnCount === 0) arena.floats(scbPtr, rowCount).fill(0);
 
     // A row that is cut into pieces needs its maximum before its first code.
-    const cutRows = columnCount > 0 && [
-      ...pieces(Math.min(elementCount, columnCount), columnCount),
-    ];
-    const isCut = cutRows !== false && cutRows.length > 1;
+    const isCut = columnCount > TILE_VALUES;
     let finite = true;
     for (const { at, count, block, blockSize } of pieces(elementCount, columnCount)) {
       const rowPtr = scbPtr + 4 * block;
