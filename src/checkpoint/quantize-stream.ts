@@ -1,7 +1,9 @@
 /** A safetensors byte stream in, a quantized one out: forward only, for edges. */
 
 import type { KernelChoice } from "../kernels/kernel-set.ts";
-import { checkKernelChoice, newWorkspace } from "../tensor/default-workspace.ts";
+import type { KernelReport } from "../kernels/select.ts";
+import { newWorkspace } from "../tensor/default-workspace.ts";
+import type { Workspace } from "../tensor/workspace.ts";
 import type { ModelIdentity } from "./architectures/index.ts";
 import { ByteStream } from "./byte-stream.ts";
 import { writeForward } from "./forward-file.ts";
@@ -47,14 +49,17 @@ const MAX_TENSOR_BYTES = 256 << 20;
 export class QuantizeSafetensorsStream implements TransformStream<Uint8Array, Uint8Array> {
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly writable: WritableStream<Uint8Array>;
+  /** Which kernels run, and why. */
+  readonly kernels: KernelReport;
 
   constructor(options: QuantizeStreamOptions = {}) {
     // Checks the options now, not at the first byte.
     new Plan([], options.model ?? NO_MODEL, options);
-    checkKernelChoice(options.kernels);
+    const workspace = newWorkspace(options.kernels, options.module);
     const input = new TransformStream<Uint8Array, Uint8Array>();
     this.writable = input.writable;
-    this.readable = quantizedReadable(input.readable, options);
+    this.readable = quantizedReadable(input.readable, options, workspace);
+    this.kernels = workspace.report;
   }
 }
 
@@ -63,6 +68,7 @@ const NO_MODEL: ModelIdentity = { architectures: [] };
 function quantizedReadable(
   source: ReadableStream<Uint8Array>,
   options: QuantizeStreamOptions,
+  workspace: Workspace,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const cancelled = new AbortController();
   const signals = [cancelled.signal, options.signal].filter((signal) => signal !== undefined);
@@ -84,7 +90,7 @@ function quantizedReadable(
           isWanted = false;
           controller.enqueue(new Uint8Array(bytes));
         };
-        void quantizeForward(input, emit, options).then(
+        void quantizeForward(input, emit, options, workspace).then(
           () => {
             if (!cancelled.signal.aborted) controller.close();
           },
@@ -116,16 +122,17 @@ export async function quantizeForward(
   input: ByteStream,
   emit: (bytes: Uint8Array) => Promise<void>,
   options: QuantizeStreamOptions = {},
+  workspace: Workspace = newWorkspace(options.kernels, options.module),
 ): Promise<number> {
   try {
     const table = await input.readHeader();
     const plan = new Plan([{ name: input.name, table }], options.model ?? NO_MODEL, options);
-    const { kernels, module, maxTensorBytes, allowNonFinite, signal, onTensor } = options;
+    const { maxTensorBytes, allowNonFinite, signal, onTensor } = options;
     const written = await writeForward(
       plan,
       (unit) => streamReader(input, unit, maxTensorBytes ?? MAX_TENSOR_BYTES),
       emit,
-      newWorkspace(kernels, module),
+      workspace,
       { coding: plan.coding, allowNonFinite, signal, onTensor },
     );
     await input.expectEnd();

@@ -30,12 +30,6 @@ export function warningsOf(
   if (fourBit > 0 && plan.coding.blockSize === 32) {
     warnings.push("mistral.rs refuses block size 32; it loads 64 to 4096");
   }
-  if (fourBit > 0 && plan.coding.blockSize !== 64) {
-    warnings.push(
-      `block size ${plan.coding.blockSize}: transformers reads it from the file, but other loaders ` +
-        "may assume 64",
-    );
-  }
   if (kinds > 1) {
     warnings.push(
       "several quant types in one checkpoint: config.json can name only the main one, and " +

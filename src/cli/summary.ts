@@ -17,13 +17,14 @@ export function textSummary(result: QuantizeModelResult, job: JobFacts): string 
     .filter((kind) => counts[kind] > 0)
     .map((kind) => `${counts[kind]} ${kind}`);
   const ratio = bytesAfter > 0 ? (bytesBefore / bytesAfter).toFixed(2) : "–";
-  const bound =
+  const size =
     slackBytes > 0
-      ? ` at most (double quantization; at least ${bytesAfter - slackBytes} bytes)`
-      : "";
+      ? `at most ${bytesAfter} bytes, at least ${bytesAfter - slackBytes}: double quantization ` +
+        "stores an offset as text, whose length depends on the weights"
+      : `${bytesAfter} bytes`;
   const lines = [
     `${dryRun ? "would write" : "wrote"} ${printable(job.output)}: ${formatBytes(bytesBefore)} -> ` +
-      `${formatBytes(bytesAfter)} (${bytesAfter} bytes${bound}), ${ratio} times smaller`,
+      `${formatBytes(bytesAfter)} (${size}), ${ratio} times smaller`,
     `  tensors   ${quantized} quantized (${kinds.join(", ") || "none"}), ${counts.copy} copied`,
   ];
   if (result.files.length > 1) lines.push(`  shards    ${result.files.length}`);

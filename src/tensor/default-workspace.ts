@@ -11,14 +11,9 @@ export function newWorkspace(
   choice: KernelChoice = "auto",
   module?: WebAssembly.Module,
 ): Workspace {
-  checkKernelChoice(choice);
+  oneOf("kernels", ["auto", "wasm", "reference"], choice);
   const { kernels, report } = createKernelSet(choice, module === undefined ? {} : { module });
   return new Workspace(kernels, report);
-}
-
-/** @throws ArgumentError */
-export function checkKernelChoice(choice: KernelChoice = "auto"): void {
-  oneOf("kernels", ["auto", "wasm", "reference"], choice);
 }
 
 export function sharedWorkspace(choice: KernelChoice = "auto"): Workspace {
