@@ -1,7 +1,7 @@
 /** The main job on files: a model in, a quantized model out, whole under its name or not at all. */
 
 import { realpath } from "node:fs/promises";
-import { resolve, sep } from "node:path";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import { Readable } from "node:stream";
 import { ByteStream } from "../checkpoint/byte-stream.ts";
 import { ArgumentError } from "../foundation/errors.ts";
@@ -61,10 +61,17 @@ async function checkOutput(
 ): Promise<void> {
   await refuseExisting(output, overwrite, kind);
   if (input === "-") return;
-  const source = await realpath(input).catch(() => resolve(input));
-  const target = await realpath(output).catch(() => resolve(output));
+  const source = await realPathOf(resolve(input));
+  const target = await realPathOf(resolve(output));
   if (source === target || source.startsWith(target + sep) || target.startsWith(source + sep)) {
     const allowed = "a place of its own: neither the input, nor inside it, nor around it";
     throw new ArgumentError("output", allowed, output);
   }
+}
+
+/** The path with its links followed; what does not exist yet is below its nearest ancestor. */
+async function realPathOf(path: string): Promise<string> {
+  const real = await realpath(path).catch(() => undefined);
+  if (real !== undefined || dirname(path) === path) return real ?? path;
+  return join(await realPathOf(dirname(path)), basename(path));
 }
