@@ -2,7 +2,7 @@
 // machines do) swings for all of them, and ratios are taken within a round.
 
 /** Shortest time that one sample may take, so that the timer's step does not matter. */
-const SAMPLE_MS = 2;
+const SAMPLE_MS = 1;
 
 /**
  * @param {Record<string, () => void>} contestants  what to run
