@@ -21,7 +21,6 @@ computes its mean (torch, f32), and with that one mean taken in f64, as we take 
 
 import argparse
 import contextlib
-import ctypes
 import json
 import logging
 import os
@@ -32,6 +31,8 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
+from native import hide_native_library
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["TORCHDYNAMO_DISABLE"] = "1"
 
@@ -41,32 +42,24 @@ SCHEMES = {
     "fp4": ["--quant-type", "fp4", "--no-double-quant"],
     "llm-int8": ["--quant-type", "llm-int8"],
 }
+STREAMED = {"llama-bf16", "llama-odd-bf16", "qwen3-tied-bf16"}  # a stream has no config.json: GPT-2 needs it
+WHOLE = {"llama-bf16", "qwen3-tied-bf16", "gpt2-bf16"}
+VARIED = WHOLE | STREAMED
 # Each belongs to the scheme that its name begins with.
 VARIANTS = {
-    "nf4+dq shards": ["--max-shard-size", "120KB"],
-    "nf4 shards": ["--max-shard-size", "120KB"],
-    "llm-int8 shards": ["--max-shard-size", "200KB"],
-    "nf4+dq storage=bfloat16": ["--quant-storage", "bfloat16"],
-    "fp4 storage=float32": ["--quant-storage", "float32"],
-    "nf4 exclude": ["--exclude", "**.layers.0.**", "--exclude", "**.h.0.**"],
-    "llm-int8 exclude": ["--exclude", "**.layers.0.**", "--exclude", "**.h.0.**"],
-    "nf4+dq stream": [],
-    "nf4 stream": [],
-    "llm-int8 stream": [],
+    "nf4+dq shards": (VARIED, ["--max-shard-size", "120KB"]),
+    "nf4 shards": (VARIED, ["--max-shard-size", "120KB"]),
+    "llm-int8 shards": (VARIED, ["--max-shard-size", "200KB"]),
+    "nf4+dq storage=bfloat16": (VARIED, ["--quant-storage", "bfloat16"]),
+    "fp4 storage=float32": (WHOLE, ["--quant-storage", "float32"]),
+    "nf4 exclude": (VARIED, ["--exclude", "**.layers.0.**", "--exclude", "**.h.0.**"]),
+    "llm-int8 exclude": (VARIED, ["--exclude", "**.layers.0.**", "--exclude", "**.h.0.**"]),
+    "nf4 head": ({"llama-bf16"}, ["--rule", "lm_head.weight=nf4"]),
+    "nf4 experts": ({"mixtral-bf16"}, ["--rule", "**.experts.**=nf4"]),  # for transformers 4 and vLLM
+    "nf4+dq stream": (STREAMED, []),
+    "nf4 stream": (STREAMED, []),
+    "llm-int8 stream": (STREAMED, []),
 }
-VARIED = {"llama-bf16", "llama-odd-bf16", "qwen3-tied-bf16", "gpt2-bf16"}
-STREAMED = {"llama-bf16", "llama-odd-bf16", "qwen3-tied-bf16"}  # a stream has no config.json: GPT-2 needs it
-
-
-def hide_native_library():
-    load = ctypes.cdll.LoadLibrary
-
-    def guarded(name):
-        if "libbitsandbytes" in str(name):
-            raise OSError("hidden")
-        return load(name)
-
-    ctypes.cdll.LoadLibrary = guarded
 
 
 def arguments():
@@ -114,7 +107,7 @@ def ours(source, scheme, variant):
     out = OPTIONS.work / "ours" / f"{source.name}-{variant.replace(' ', '-')}"
     if out.exists():
         return out
-    options = ["--quiet", *SCHEMES[scheme], *VARIANTS.get(variant, [])]
+    options = ["--quiet", *SCHEMES[scheme], *VARIANTS.get(variant, (None, []))[1]]
     command = ["node", OPTIONS.cli, "quantize"]
     if variant.endswith("stream"):
         shutil.copytree(ours(source, scheme, scheme), out)
@@ -261,6 +254,8 @@ def check(source, variant):
             mine = {name: strip(name, t) if kind(name) == "quant_state" else t for name, t in mine.items()}
         different = compare_files(mine, file)
         result = outputs(theirs)
+        if isinstance(my_outputs, str) and not isinstance(result, str):  # does theirs survive loading?
+            result = outputs(cls.from_pretrained(saved, dtype="auto").eval())
         whole = [(place / "model.safetensors") for place in (out, saved)]
         entry = {"tensors": len(mine), "tensors differ": different,
                  "file equal": all(p.exists() for p in whole) and whole[0].read_bytes() == whole[1].read_bytes()}
@@ -296,7 +291,9 @@ def main():
         if OPTIONS.only and not any(source.name.startswith(name) for name in OPTIONS.only):
             continue
         for scheme in OPTIONS.schemes:
-            if scheme in VARIANTS and source.name not in (STREAMED if scheme.endswith("stream") else VARIED):
+            if scheme in VARIANTS and source.name not in VARIANTS[scheme][0]:
+                continue
+            if scheme == "nf4 experts" and not transformers.__version__.startswith("4."):
                 continue
             try:
                 row = check(source, scheme)
