@@ -104,7 +104,7 @@ export function readFile(file: Uint8Array): ReadFile {
   const tensors = Object.entries(entries as Record<string, HeaderEntry>).map(
     ([name, { dtype, shape, data_offsets }]) => {
       const [begin, end] = data_offsets;
-      const bytes = file.slice(dataStart + begin, dataStart + end);
+      const bytes = new Uint8Array(file.subarray(dataStart + begin, dataStart + end));
       if (bytes.byteLength !== (elementsOf(shape) * bitsOf(dtype)) / 8) {
         throw new Error(`${name}: ${bytes.byteLength} bytes for ${dtype} [${shape}]`);
       }

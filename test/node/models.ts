@@ -51,15 +51,15 @@ export function llamaConfig(more: Readonly<Record<string, unknown>> = {}): strin
   return `${JSON.stringify(config, null, 2)}\n`;
 }
 
-/** Writes a checkpoint of one file; `config` undefined leaves config.json out. */
+/** Writes a checkpoint of one file; `config` null leaves config.json out. */
 export function writeModel(
   folder: string,
   tensors: readonly TestTensor[],
-  config: string | undefined = llamaConfig(),
+  config: string | null = llamaConfig(),
 ): string {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "model.safetensors"), referenceFile(tensors));
-  if (config !== undefined) writeFileSync(join(folder, "config.json"), config);
+  if (config !== null) writeFileSync(join(folder, "config.json"), config);
   return folder;
 }
 
@@ -67,7 +67,7 @@ export function writeModel(
 export function writeShards(
   folder: string,
   shards: readonly (readonly TestTensor[])[],
-  config: string | undefined = llamaConfig(),
+  config: string | null = llamaConfig(),
 ): string {
   mkdirSync(folder, { recursive: true });
   const weightMap: Record<string, string> = {};
@@ -77,7 +77,7 @@ export function writeShards(
     for (const tensor of tensors) weightMap[tensor.name] = name;
   }
   writeIndex(folder, weightMap);
-  if (config !== undefined) writeFileSync(join(folder, "config.json"), config);
+  if (config !== null) writeFileSync(join(folder, "config.json"), config);
   return folder;
 }
 

@@ -1,0 +1,452 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { dequantize, quantize } from "../../src/index.ts";
+import { quantizeModel } from "../../src/node/quantize-model.ts";
+import type { QuantizeModelOptions } from "../../src/node/quantize-options.ts";
+import {
+  floatBytesAs,
+  normalFloats,
+  opaque,
+  readFile,
+  type TestTensor,
+  weights,
+} from "../checkpoint/safetensors-files.ts";
+import { errorOf } from "../checkpoint/streams.ts";
+import { filesBelow, folderWith, temporaryFolder } from "../cli/quantwise.ts";
+import { sameBytes } from "../kernels/calls.ts";
+import { goldenGroup } from "../kernels/golden.ts";
+import { llamaConfig, llamaTensors, writeModel } from "./models.ts";
+
+type Options = QuantizeModelOptions & { readonly config?: string | null };
+
+/** Writes the model, quantizes it and gives the output's files back. */
+async function converted(
+  tensors: readonly TestTensor[],
+  { config = llamaConfig(), ...options }: Options = {},
+) {
+  const folder = temporaryFolder();
+  const input = writeModel(join(folder, "model"), tensors, config);
+  const out = join(folder, "out");
+  const result = await quantizeModel(input, out, options);
+  const files = filesBelow(out);
+  const model = files.get("model.safetensors");
+  return {
+    result,
+    files,
+    config: JSON.parse(files.get("config.json")?.toString() as string),
+    configText: files.get("config.json")?.toString() as string,
+    model: model === undefined ? undefined : readFile(model),
+  };
+}
+
+type Read = ReturnType<typeof readFile>;
+
+function stateOf(model: Read | undefined, name: string, type = "nf4") {
+  const text = model?.get(`${name}.quant_state.bitsandbytes__${type}`).bytes as Uint8Array;
+  return JSON.parse(Buffer.from(text).toString());
+}
+
+const UP = "model.layers.0.mlp.up_proj.weight";
+
+describe("shards", () => {
+  const tensors = llamaTensors({ layers: 6 });
+
+  it.each([
+    ["NF4", {}],
+    ["LLM.int8", { quantType: "llm-int8" }],
+  ] as const)("together hold what one file holds, and the index lists it: %s", async (_, type) => {
+    const whole = await converted(tensors, type);
+    const maxShardSize = 60_000;
+    const { files, result } = await converted(tensors, { ...type, maxShardSize });
+    const names = [...files.keys()].filter((name) => name.endsWith(".safetensors"));
+    expect(names.length).toBeGreaterThan(3);
+    for (const [i, name] of names.entries()) {
+      const five = (n: number) => String(n).padStart(5, "0");
+      expect(name).toBe(`model-${five(i + 1)}-of-${five(names.length)}.safetensors`);
+    }
+    expect(result.files.map(({ name, bytes }) => [name, bytes])).toEqual(
+      names.map((name) => [name, files.get(name)?.byteLength]),
+    );
+
+    const index = JSON.parse(files.get("model.safetensors.index.json")?.toString() as string);
+    const expected = whole.model as Read;
+    let totalSize = 0;
+    const found: string[] = [];
+    for (const name of names) {
+      const shard = readFile(files.get(name) as Buffer);
+      expect(shard.metadata).toEqual({ format: "pt" });
+      const dataBytes = shard.tensors.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+      expect(dataBytes).toBeLessThanOrEqual(maxShardSize);
+      totalSize += dataBytes;
+      for (const tensor of shard.tensors) {
+        found.push(tensor.name);
+        expect(index.weight_map[tensor.name]).toBe(name);
+        sameBytes(tensor.bytes, expected.get(tensor.name).bytes, tensor.name);
+      }
+    }
+    expect(found.sort()).toEqual(expected.tensors.map(({ name }) => name).sort());
+    expect(Object.keys(index.weight_map)).toEqual([...found].sort());
+    expect(index.metadata.total_size).toBe(totalSize);
+    expect(files.get("config.json")).toEqual(whole.files.get("config.json"));
+
+    const shardsOfLayer = new Map<string, Set<string>>();
+    for (const [tensor, name] of Object.entries(index.weight_map as Record<string, string>)) {
+      const layer = /^model\.layers\.\d+/.exec(tensor)?.[0];
+      if (layer === undefined) continue;
+      shardsOfLayer.set(layer, (shardsOfLayer.get(layer) ?? new Set()).add(name));
+    }
+    expect(shardsOfLayer.size).toBe(6);
+    for (const shards of shardsOfLayer.values()) expect(shards.size).toBe(1);
+  });
+
+  it("keep a module's tensors together even where the module alone is too large", async () => {
+    const { files } = await converted(tensors, { maxShardSize: 3000 });
+    const index = JSON.parse(files.get("model.safetensors.index.json")?.toString() as string);
+    const map = index.weight_map as Record<string, string>;
+    const modules = new Map<string, Set<string>>();
+    for (const [tensor, name] of Object.entries(map)) {
+      const module = tensor.slice(0, tensor.indexOf("_proj") + 5);
+      if (!tensor.includes("_proj")) continue;
+      modules.set(module, (modules.get(module) ?? new Set()).add(name));
+    }
+    expect(modules.size).toBe(42);
+    for (const names of modules.values()) expect(names.size).toBe(1);
+  });
+
+  it("are one file without an index when everything fits", async () => {
+    const { files } = await converted(tensors, { maxShardSize: 5e9 });
+    expect([...files.keys()]).toEqual(["config.json", "model.safetensors"]);
+  });
+});
+
+describe("config.json", () => {
+  const tensors = llamaTensors({ layers: 1 });
+
+  it("keeps the spelling of every number that it does not touch", async () => {
+    const odd = [
+      '"rms_norm_eps": 1e-05',
+      '"rope_theta": 10000.0',
+      '"big": 12345678901234567890',
+      '"tiny": 1E-400',
+      '"precise": 0.1000000000000000055511151231257827',
+      '"negative_zero": -0.0',
+      '"exponent": 1.5e+300',
+    ];
+    const config = `{${odd.join(", ")}, "model_type": "llama", "architectures": ["LlamaForCausalLM"], "name": "caf\\u00e9 \u00fc", "nested": {"b": [1.0, {"c": 2.50}], "a": null}}`;
+    const { configText } = await converted(tensors, { config });
+    for (const member of odd) expect(configText).toContain(member);
+    expect(configText).toContain('"caf\\u00e9 \\u00fc"');
+    expect(configText).toContain("1.0,");
+    expect(configText).toContain('"c": 2.50');
+    expect(configText.indexOf('"a": null')).toBeLessThan(configText.indexOf('"b": ['));
+    expect(configText.endsWith("}\n")).toBe(true);
+    const keys = Object.keys(JSON.parse(configText));
+    expect(keys).toEqual([...keys].sort());
+  });
+
+  it("says all that BitsAndBytesConfig says, with 6.0 as a float", async () => {
+    const { config, configText } = await converted(tensors);
+    expect(config.quantization_config).toEqual({
+      _load_in_4bit: true,
+      _load_in_8bit: false,
+      bnb_4bit_compute_dtype: "bfloat16",
+      bnb_4bit_quant_storage: "uint8",
+      bnb_4bit_quant_type: "nf4",
+      bnb_4bit_use_double_quant: true,
+      llm_int8_enable_fp32_cpu_offload: false,
+      llm_int8_has_fp16_weight: false,
+      llm_int8_skip_modules: null,
+      llm_int8_threshold: 6,
+      load_in_4bit: true,
+      load_in_8bit: false,
+      quant_method: "bitsandbytes",
+    });
+    expect(configText).toContain('"llm_int8_threshold": 6.0,');
+  });
+
+  it("leaves the 4-bit fields of LLM.int8 at their defaults", async () => {
+    const options = { quantType: "llm-int8", computeDtype: "float16" } as const;
+    const { config } = await converted(tensors, options);
+    expect(config.quantization_config).toMatchObject({
+      bnb_4bit_compute_dtype: "float32",
+      bnb_4bit_quant_storage: "uint8",
+      bnb_4bit_quant_type: "fp4",
+      bnb_4bit_use_double_quant: false,
+      load_in_8bit: true,
+    });
+  });
+
+  it.each([
+    ["the checkpoint's torch_dtype", { torch_dtype: "float16" }, {}, "float16"],
+    ["the checkpoint's dtype", { torch_dtype: undefined, dtype: "float32" }, {}, "float32"],
+    ["the weights' dtype", { torch_dtype: undefined }, {}, "bfloat16"],
+    ["what was asked for", {}, { computeDtype: "float32" }, "float32"],
+  ] as const)("takes the compute dtype from %s", async (_, more, options, expected) => {
+    const { config } = await converted(tensors, { ...options, config: llamaConfig(more) });
+    expect(config.quantization_config.bnb_4bit_compute_dtype).toBe(expected);
+  });
+
+  it("is incomplete, with a warning, when the input has none", async () => {
+    const { config, result } = await converted(tensors, { config: null });
+    expect(Object.keys(config)).toEqual(["quantization_config"]);
+    expect(result.warnings.join("\n")).toMatch(/no config\.json.*incomplete/s);
+    expect(config.quantization_config.llm_int8_skip_modules).toContain("lm_head");
+  });
+
+  it("lists what stayed in float for an unknown model type", async () => {
+    const unknown = llamaConfig({ model_type: "brand-new", architectures: ["BrandNew"] });
+    const mixed = [
+      weights("blocks.0.q_proj.weight", [64, 64]),
+      weights("blocks.0.mixer.weight", [64, 64]),
+      weights("embed.weight", [32, 64]),
+      weights("lm_head.weight", [32, 64]),
+    ];
+    const { config } = await converted(mixed, { config: unknown });
+    const list = config.quantization_config.llm_int8_skip_modules;
+    expect(list).toEqual(expect.arrayContaining(["blocks.0.mixer", "lm_head"]));
+    expect(list).not.toContain("blocks.0.q_proj");
+  });
+
+  it("lists what an exclusion left in float", async () => {
+    const { config } = await converted(tensors, { exclude: ["**.up_proj.weight"] });
+    const list = config.quantization_config.llm_int8_skip_modules;
+    expect(list).toEqual(expect.arrayContaining(["lm_head", "model.layers.0.mlp.up_proj"]));
+  });
+
+  it("warns of several quant types, and names the main one", async () => {
+    const rules = [{ pattern: "**.q_proj.weight", action: "fp4" as const }];
+    const { config, result } = await converted(tensors, { rules });
+    expect(config.quantization_config.bnb_4bit_quant_type).toBe("nf4");
+    expect(result.warnings.join("\n")).toMatch(/several quant types/);
+  });
+
+  it("keeps tied embeddings tied: no lm_head appears", async () => {
+    const tied = llamaTensors({ layers: 1, tied: true });
+    const { model, config } = await converted(tied, {
+      config: llamaConfig({ tie_word_embeddings: true }),
+    });
+    expect(model?.tensors.some(({ name }) => name.startsWith("lm_head"))).toBe(false);
+    expect(config.tie_word_embeddings).toBe(true);
+    expect(model?.get("model.embed_tokens.weight").dtype).toBe("BF16");
+  });
+});
+
+describe("the file", () => {
+  it.each(["F32", "F16", "BF16"] as const)("keeps the other tensors: %s", async (dtype) => {
+    const tensors = llamaTensors({ layers: 1, dtype });
+    const { model } = await converted(tensors);
+    for (const tensor of tensors.filter(({ name }) => !name.includes("_proj"))) {
+      expect(model?.get(tensor.name)).toMatchObject(tensor);
+    }
+    const names = { F32: "float32", F16: "float16", BF16: "bfloat16" };
+    expect(stateOf(model, UP)).toMatchObject({ dtype: names[dtype], shape: [128, 64] });
+  });
+
+  it("holds what quantize() gives, tensor by tensor", async () => {
+    const tensors = llamaTensors({ layers: 1 });
+    for (const mode of ["torch", "cuda"] as const) {
+      for (const quantType of ["nf4", "fp4"] as const) {
+        const { model } = await converted(tensors, { mode, quantType, blockSize: 128 });
+        const source = tensors.find(({ name }) => name === UP) as TestTensor;
+        const bits = new Uint16Array(source.bytes.slice().buffer);
+        const record = quantize(bits, {
+          dtype: "bfloat16",
+          mode,
+          quantType,
+          blockSize: 128,
+          shape: source.shape,
+        });
+        sameBytes(model?.get(UP).bytes as Uint8Array, record.codes, "codes");
+        const absmax = model?.get(`${UP}.absmax`).bytes as Uint8Array;
+        sameBytes(absmax, record.absmax as Uint8Array, "absmax");
+        expect(stateOf(model, UP, quantType)).toMatchObject({
+          blocksize: 128,
+          nested_offset: record.nested?.offset,
+        });
+      }
+    }
+  });
+
+  it("tells mode cuda from mode torch", async () => {
+    const zeros = [{ ...opaque(UP, "F32", [64, 64]), bytes: new Uint8Array(4 * 64 * 64) }];
+    const torch = await converted(zeros, { doubleQuant: false });
+    const cuda = await converted(zeros, { doubleQuant: false, mode: "cuda" });
+    expect(new Set(torch.model?.get(UP).bytes)).toEqual(new Set([0x77]));
+    expect(new Set(cuda.model?.get(UP).bytes)).toEqual(new Set([0]));
+  });
+
+  it("mixes f32, f16, bf16, one-element, empty and odd tensors", async () => {
+    const tensors = [
+      weights("model.layers.0.self_attn.q_proj.weight", [7, 13], "F32"),
+      weights("model.layers.0.self_attn.k_proj.weight", [1, 1], "F16"),
+      weights("model.layers.0.self_attn.v_proj.weight", [3, 129], "BF16"),
+      opaque("model.layers.0.self_attn.o_proj.weight", "F32", [0, 64]),
+      weights("model.layers.0.mlp.gate_proj.weight", [64, 64], "F16"),
+      opaque("mask", "BOOL", [5]),
+      opaque("steps", "I64", [1]),
+      opaque("scalar", "F64", []),
+    ];
+    const { model, result } = await converted(tensors);
+    expect(result.counts).toEqual({ nf4: 4, fp4: 0, "llm-int8": 0, copy: 4 });
+    for (const name of ["mask", "steps", "scalar", "model.layers.0.self_attn.o_proj.weight"]) {
+      expect(model?.get(name)).toMatchObject(tensors.find((t) => t.name === name) as TestTensor);
+    }
+    expect(model?.get("model.layers.0.self_attn.q_proj.weight").shape).toEqual([46, 1]);
+    expect(stateOf(model, "model.layers.0.self_attn.q_proj.weight").shape).toEqual([7, 13]);
+    expect(model?.get("model.layers.0.self_attn.k_proj.weight").shape).toEqual([1, 1]);
+    const { model: int8 } = await converted(tensors, { quantType: "llm-int8" });
+    expect(int8?.get("model.layers.0.self_attn.v_proj.weight")).toMatchObject({
+      dtype: "I8",
+      shape: [3, 129],
+    });
+    expect(int8?.get("model.layers.0.self_attn.v_proj.SCB").shape).toEqual([3]);
+    expect(int8?.get("model.layers.0.self_attn.v_proj.weight_format").shape).toEqual([]);
+  });
+
+  it.each([
+    ["bfloat16", "BF16", 2],
+    ["float16", "F16", 2],
+    ["float32", "F32", 4],
+  ] as const)("declares the packed bytes as %s", async (quantStorage, dtype, itemBytes) => {
+    const tensors = llamaTensors({ layers: 1 });
+    const plain = await converted(tensors);
+    const { model, config } = await converted(tensors, { quantStorage });
+    expect(model?.get(UP)).toMatchObject({ dtype, shape: [(128 * 64) / 2 / itemBytes, 1] });
+    sameBytes(
+      model?.get(UP).bytes as Uint8Array,
+      plain.model?.get(UP).bytes as Uint8Array,
+      "packed",
+    );
+    expect(config.quantization_config.bnb_4bit_quant_storage).toBe(quantStorage);
+  });
+
+  it("refuses a storage dtype that the packed bytes do not divide into, by name", async () => {
+    const tensors = [weights(UP, [3, 3], "F32")];
+    const error = await errorOf(converted(tensors, { quantStorage: "bfloat16" }));
+    expect(error).toMatchObject({ code: "PLAN" });
+    expect(error.message).toMatch(
+      /"model\.layers\.0\.mlp\.up_proj\.weight": 5 packed bytes do not/,
+    );
+  });
+
+  it.each([32, 64, 128, 256, 512, 1024, 2048, 4096])("takes blocks of %i", async (blockSize) => {
+    const { model, result } = await converted(llamaTensors({ layers: 1 }), { blockSize });
+    expect(stateOf(model, UP).blocksize).toBe(blockSize);
+    expect(model?.get(`${UP}.absmax`).shape).toEqual([Math.ceil((128 * 64) / blockSize)]);
+    expect(result.warnings.some((text) => text.includes("mistral.rs"))).toBe(blockSize === 32);
+  });
+
+  it("holds nothing but copies when nothing is chosen, and says so", async () => {
+    const { model, result } = await converted(llamaTensors({ layers: 1 }), { exclude: ["**"] });
+    expect(model?.tensors.every(({ dtype }) => dtype === "BF16")).toBe(true);
+    expect(result.warnings.join()).toMatch(/no tensor is selected/);
+  });
+});
+
+describe("GPT-2's Conv1D", () => {
+  const group = goldenGroup("q4_nested");
+  const golden = group.cases.find(({ id }) => id === "bf16.conv1d_64x96.64.nf4");
+  if (golden === undefined) throw new Error("the golden case is gone");
+  const name = "transformer.h.0.attn.c_attn.weight";
+  const config = llamaConfig({ model_type: "gpt2", architectures: ["GPT2LMHeadModel"] });
+  const tensor = {
+    name,
+    dtype: "BF16",
+    shape: [64, 96],
+    bytes: group.tensor(golden.input).bytes,
+  };
+
+  it("is stored transposed, as bitsandbytes does it", async () => {
+    const { model } = await converted([tensor], { config });
+    const stored = (key: string) => group.tensor(golden.tensors[key] as string).bytes;
+    sameBytes(model?.get(name).bytes as Uint8Array, stored("weight"), "weight");
+    const absmax = model?.get(`${name}.absmax`).bytes as Uint8Array;
+    sameBytes(absmax, stored("default.absmax"), "absmax");
+    expect(stateOf(model, name).shape).toEqual([96, 64]);
+  });
+
+  it("is stored transposed for LLM.int8 too, and left alone when it is copied", async () => {
+    const { model } = await converted([tensor], { config, quantType: "llm-int8" });
+    expect(model?.get(name).shape).toEqual([96, 64]);
+    expect(model?.get("transformer.h.0.attn.c_attn.SCB").shape).toEqual([96]);
+    const copied = await converted([tensor], { config, exclude: ["**"] });
+    expect(copied.model?.get(name)).toMatchObject(tensor);
+  });
+
+  it("is transposed in strips when it is large", async () => {
+    const [rows, columns] = [3000, 3100];
+    const values = normalFloats(rows * columns, 77);
+    const large = {
+      name,
+      dtype: "F32",
+      shape: [rows, columns],
+      bytes: floatBytesAs("F32", values),
+    };
+    const { model } = await converted([large], { config, doubleQuant: false });
+    const turned = new Float32Array(values.length);
+    for (let r = 0; r < rows; r++) {
+      for (let c = 0; c < columns; c++) turned[c * rows + r] = values[r * columns + c] as number;
+    }
+    const record = quantize(turned, { doubleQuant: false });
+    sameBytes(model?.get(name).bytes as Uint8Array, record.codes, "codes");
+    expect(dequantize(record)).toHaveLength(values.length);
+  });
+});
+
+describe("a dry run", () => {
+  async function sizes(tensors: readonly TestTensor[], options: Options) {
+    const folder = temporaryFolder();
+    const input = writeModel(join(folder, "model"), tensors);
+    const { config: _, ...rest } = options;
+    const dry = await quantizeModel(input, join(folder, "out"), { ...rest, dryRun: true });
+    expect([...filesBelow(folder).keys()]).toEqual([
+      "model/config.json",
+      "model/model.safetensors",
+    ]);
+    const real = await quantizeModel(input, join(folder, "out"), rest);
+    return { dry, real, out: join(folder, "out") };
+  }
+
+  it.each([
+    ["NF4", { doubleQuant: false }],
+    ["FP4 in shards", { quantType: "fp4", doubleQuant: false, maxShardSize: 50_000 }],
+    ["LLM.int8", { quantType: "llm-int8" }],
+    ["copies", { exclude: ["**"] }],
+  ] as const)("tells the exact size: %s", async (_, options) => {
+    const { dry, real, out } = await sizes(llamaTensors({ layers: 3 }), options);
+    expect(dry).toMatchObject({ dryRun: true, slackBytes: 0 });
+    expect(dry.files).toEqual(real.files);
+    expect(dry.bytesAfter).toBe(real.bytesAfter);
+    expect(dry.counts).toEqual(real.counts);
+    for (const { name, bytes } of dry.files) {
+      expect(readFileSync(join(out, name)).byteLength).toBe(bytes);
+    }
+  });
+
+  const constant = (value: number) =>
+    llamaTensors({ layers: 3, dtype: "F32" }).map((tensor) => ({
+      ...tensor,
+      bytes: floatBytesAs("F32", new Float32Array(tensor.bytes.byteLength / 4).fill(value)),
+    }));
+
+  it.each([
+    ["random weights", llamaTensors({ layers: 3 })],
+    ["weights whose texts are shortest", constant(1)],
+    ["weights whose texts are longest", constant(1.4012984643248171e-38)],
+    ["many small tensors", llamaTensors({ layers: 40, hidden: 4, dtype: "F32" })],
+    ["one tensor", [weights(UP, [64, 64])]],
+  ])("bounds the size with nested statistics: %s", async (_, tensors) => {
+    const { dry, real } = await sizes(tensors, {});
+    expect(dry.slackBytes).toBeGreaterThan(0);
+    expect(real.bytesAfter).toBeLessThanOrEqual(dry.bytesAfter);
+    expect(real.bytesAfter).toBeGreaterThanOrEqual(dry.bytesAfter - dry.slackBytes);
+    // A tight bound: it speaks of texts, not of tensors.
+    expect(dry.slackBytes).toBeLessThan(40 * dry.counts.nf4 + 100);
+  });
+
+  it("refuses what the real run refuses", async () => {
+    const folder = folderWith({ "config.json": "{}" });
+    await errorOf(quantizeModel(folder, join(folder, "..", "out"), { dryRun: true }));
+  });
+});
