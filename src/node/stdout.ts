@@ -2,18 +2,24 @@
 
 import { storageError } from "./storage-error.ts";
 
-/** Resolves when the bytes are handed over; the reader's pace is ours. */
-export function writeStdout(bytes: Uint8Array): Promise<void> {
-  return new Promise((done, failed) => {
-    const fail = (cause: unknown) => {
-      process.stdout.off("error", fail);
-      failed(storageError("cannot write", "standard output", cause));
-    };
-    process.stdout.once("error", fail);
-    process.stdout.write(bytes, (error) => {
-      if (error) return fail(error);
-      process.stdout.off("error", fail);
-      done();
+let failure: unknown;
+let isWatched = false;
+
+/**
+ * Resolves when the bytes are handed over; the reader's pace is ours.
+ *
+ * @throws StorageError when the reader has gone away, or the disk behind a redirection is full
+ */
+export async function writeStdout(bytes: Uint8Array): Promise<void> {
+  if (!isWatched) {
+    // The event comes after the callback, and without a listener it would end the process.
+    process.stdout.on("error", (error) => {
+      failure = error;
     });
+    isWatched = true;
+  }
+  const error = await new Promise<unknown>((done) => {
+    process.stdout.write(bytes, (cause) => done(cause ?? failure));
   });
+  if (error != null) throw storageError("cannot write", "standard output", error);
 }
