@@ -57,14 +57,14 @@ export async function quantize(
 
 const folders: string[] = [];
 
+// Registered when a test file is loaded: it then runs after that file's tests.
+afterAll(() => {
+  for (const name of folders) rmSync(name, { recursive: true, force: true });
+});
+
 /** A fresh folder that is gone after the tests of the file. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "quantwise-test-"));
-  if (folders.length === 0) {
-    afterAll(() => {
-      for (const name of folders) rmSync(name, { recursive: true, force: true });
-    });
-  }
   folders.push(folder);
   return folder;
 }
