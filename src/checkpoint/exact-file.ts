@@ -7,7 +7,11 @@
  * elsewhere is moved once.
  */
 
-import { encodeHeader, headerByteLength, type TensorEntry } from "../formats/safetensors/index.ts";
+import {
+  encodeHeaderChunks,
+  headerByteLength,
+  type TensorEntry,
+} from "../formats/safetensors/index.ts";
 import type { ByteSink } from "../foundation/byte-source.ts";
 import { PlanError, quoted } from "../foundation/errors.ts";
 import { FileRows, followsTexts, type OutputsOf } from "./file-rows.ts";
@@ -56,7 +60,7 @@ export class ExactFile {
       this.#bytes[row] = byteLength;
       offset += byteLength;
     }
-    this.#headerBytes = headerByteLength(this.#entries(), METADATA);
+    this.#headerBytes = headerByteLength(this.#header, METADATA);
   }
 
   /** The units in the order that writes every tensor where it stays. */
@@ -81,13 +85,16 @@ export class ExactFile {
 
   /** Moves what must move and writes the header. */
   async finish(): Promise<{ bytes: number; dataBytes: number }> {
-    const header = encodeHeader(this.#entries(), METADATA);
-    let position = header.byteLength;
-    await moveRanges(this.#sink, this.#moves(position));
-    await this.#sink.write(header, 0);
-    for (const bytes of this.#bytes) position += bytes;
-    await this.#sink.truncate(position);
-    return { bytes: position, dataBytes: position - header.byteLength };
+    const dataStart = headerByteLength(this.#header, METADATA);
+    await moveRanges(this.#sink, this.#moves(dataStart));
+    let position = 0;
+    for (const piece of encodeHeaderChunks(this.#header, METADATA)) {
+      await this.#sink.write(piece, position);
+      position += piece.byteLength;
+    }
+    const dataBytes = this.#bytes.reduce((sum, bytes) => sum + bytes, 0);
+    await this.#sink.truncate(dataStart + dataBytes);
+    return { bytes: dataStart + dataBytes, dataBytes };
   }
 
   *#moves(dataStart: number): Generator<Move> {
@@ -97,6 +104,11 @@ export class ExactFile {
       if (byteLength > 0) yield { from: this.#position[row] as number, to, byteLength };
       to += byteLength;
     }
+  }
+
+  /** To be walked more than once: a million entries are made anew each time rather than kept. */
+  get #header(): Iterable<TensorEntry> {
+    return { [Symbol.iterator]: () => this.#entries() };
   }
 
   *#entries(): Generator<TensorEntry> {

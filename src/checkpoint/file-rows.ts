@@ -3,12 +3,8 @@
  * file may hold a million, and what they are called follows from their units.
  */
 
-import {
-  compareTensors,
-  type Dtype,
-  dtypeRank,
-  type TensorEntry,
-} from "../formats/safetensors/index.ts";
+import { compareCodePoints } from "../formats/json/index.ts";
+import { type Dtype, dtypeRank, type TensorEntry } from "../formats/safetensors/index.ts";
 import type { OutputTensor, Role } from "./layouts/layout.ts";
 import type { TextSize } from "./unit.ts";
 
@@ -33,23 +29,10 @@ export class FileRows {
 
   constructor(units: ArrayLike<number>, outputsOf: OutputsOf) {
     this.#outputsOf = outputsOf;
-    const heads: { readonly name: string; readonly dtype: Dtype }[] = [];
-    const unit: number[] = [];
-    const part: number[] = [];
-    for (let i = 0; i < units.length; i++) {
-      const index = units[i] as number;
-      for (const [position, { name, dtype }] of outputsOf(index, "typical").entries()) {
-        heads.push({ name, dtype });
-        unit.push(index);
-        part.push(position);
-      }
-    }
-    this.length = heads.length;
-    const order = Uint32Array.from(heads.keys());
-    type Head = (typeof heads)[number];
-    order.sort((a, b) => compareTensors(heads[a] as Head, heads[b] as Head));
-    this.#unit = Int32Array.from(order, (row) => unit[row] as number);
-    this.#part = Uint8Array.from(order, (row) => part[row] as number);
+    const rows = inFileOrder(units, outputsOf);
+    this.length = rows.unit.length;
+    this.#unit = Int32Array.from(rows.unit);
+    this.#part = Uint8Array.from(rows.part);
     this.#nextRow = new Int32Array(this.length).fill(NONE);
     for (let row = this.length - 1; row >= 0; row--) {
       const owner = this.#unit[row] as number;
@@ -127,4 +110,69 @@ export class FileRows {
 /** The reference order, descending, puts U8, which the texts are, and what sorts behind it, last. */
 export function followsTexts(dtype: Dtype): boolean {
   return dtypeRank(dtype) <= dtypeRank("U8");
+}
+
+interface Rows {
+  readonly unit: number[];
+  readonly part: number[];
+}
+
+/** By dtype, descending, then by name: the reference writer's order. */
+function inFileOrder(units: ArrayLike<number>, outputsOf: OutputsOf): Rows {
+  const byName = unitsByName(units, outputsOf);
+  const ranks = new Set<number>();
+  for (const unit of byName) {
+    for (const { dtype } of outputsOf(unit, "typical")) ranks.add(dtypeRank(dtype));
+  }
+  const all: Rows = { unit: [], part: [] };
+  for (const rank of [...ranks].sort((a, b) => b - a)) {
+    const rows = rowsOfRank(rank, byName, outputsOf);
+    for (let i = 0; i < rows.unit.length; i++) {
+      all.unit.push(rows.unit[i] as number);
+      all.part.push(rows.part[i] as number);
+    }
+  }
+  return all;
+}
+
+function unitsByName(units: ArrayLike<number>, outputsOf: OutputsOf): Int32Array {
+  const names = Array.from(units, (unit) => outputsOf(unit, "typical")[0]?.name ?? "");
+  const order = Uint32Array.from(names.keys());
+  order.sort((a, b) => compareCodePoints(names[a] as string, names[b] as string));
+  return Int32Array.from(order, (position) => units[position] as number);
+}
+
+/**
+ * The rows of one dtype by name. A unit's tensors begin with its name, so units by name nearly
+ * always give rows by name: only where they do not (`a.weight` beside `a.weight.b`), all names of
+ * the dtype are held in memory to be sorted.
+ */
+function rowsOfRank(rank: number, byName: Int32Array, outputsOf: OutputsOf): Rows {
+  const rows: Rows = { unit: [], part: [] };
+  let last = "";
+  let isSorted = true;
+  for (const unit of byName) {
+    const parts = [...outputsOf(unit, "typical").entries()]
+      .filter(([, { dtype }]) => dtypeRank(dtype) === rank)
+      .sort(([, a], [, b]) => compareCodePoints(a.name, b.name));
+    for (const [part, { name }] of parts) {
+      rows.unit.push(unit);
+      rows.part.push(part);
+      if (compareCodePoints(last, name) > 0) isSorted = false;
+      last = name;
+    }
+  }
+  return isSorted ? rows : sortedByName(rows, outputsOf);
+}
+
+function sortedByName({ unit, part }: Rows, outputsOf: OutputsOf): Rows {
+  const nameOf = (row: number) =>
+    outputsOf(unit[row] as number, "typical")[part[row] as number]?.name ?? "";
+  const names = Array.from(unit.keys(), nameOf);
+  const order = [...names.keys()];
+  order.sort((a, b) => compareCodePoints(names[a] as string, names[b] as string));
+  return {
+    unit: order.map((row) => unit[row] as number),
+    part: order.map((row) => part[row] as number),
+  };
 }

@@ -38,7 +38,7 @@ export interface ForwardLayout {
   readonly tail: readonly string[];
 }
 
-/** @throws PlanError naming the tensor that cannot be aligned, or one that would be there twice */
+/** @throws PlanError naming the tensor that cannot be aligned */
 export function layoutForward(plan: Plan): ForwardLayout {
   const entries: TensorEntry[] = [];
   const units: ForwardUnit[] = [];
@@ -75,7 +75,6 @@ export function layoutForward(plan: Plan): ForwardLayout {
   // Largest items first: each then ends at a multiple of the next one's item size.
   tail.sort((a, b) => dtypeBits(b.dtype) - dtypeBits(a.dtype));
   for (const output of tail) put(output);
-  checkNames(entries);
   return { entries, units, tail: tail.map(({ name }) => name) };
 }
 
@@ -107,14 +106,4 @@ function entryAt({ name, dtype, shape, byteLength }: OutputTensor, begin: number
     );
   }
   return { name, dtype, shape, begin, end: begin + byteLength };
-}
-
-function checkNames(entries: readonly TensorEntry[]): void {
-  const names = new Set<string>();
-  for (const { name } of entries) {
-    if (names.has(name)) {
-      throw new PlanError(`tensor ${quoted(name)} would be written twice`);
-    }
-    names.add(name);
-  }
 }

@@ -1,7 +1,7 @@
 /** From headers and options to what every tensor becomes. No tensor byte is read. */
 
 import type { TensorEntry } from "../formats/safetensors/index.ts";
-import { PlanError } from "../foundation/errors.ts";
+import { PlanError, quoted } from "../foundation/errors.ts";
 import { type CodingOptions, codingOf, oneOf } from "../tensor/options.ts";
 import { signOfQuantization } from "./already-quantized.ts";
 import { layerRules, type ModelIdentity } from "./architectures/index.ts";
@@ -58,6 +58,7 @@ export class Plan {
     this.length = length;
     this.#decisions = new Uint8Array(length);
     this.#decide(options);
+    this.#refuseCollisions();
   }
 
   /** The unit at `index`, in the order of the files and of the data in them. */
@@ -108,6 +109,20 @@ export class Plan {
           decision |= TRANSPOSE;
         }
         this.#decisions[index] = decision;
+      }
+    }
+  }
+
+  /** A stored tensor beside a weight may have the name of a tensor that is there already. */
+  #refuseCollisions(): void {
+    for (const unit of this.units()) {
+      if (unit.action === "copy") continue;
+      for (const { name, role } of this.outputs(unit, "typical")) {
+        if (role === "codes" || this.files.every(({ table }) => table.indexOf(name) < 0)) continue;
+        throw new PlanError(
+          `tensor ${quoted(name)} would be written twice: quantizing ${quoted(unit.entry.name)} ` +
+            "needs that name; copy one of the two, or rename it",
+        );
       }
     }
   }

@@ -37,12 +37,17 @@ export class ErrorSampler {
     this.#unitSquares = new Float64Array(sampled);
   }
 
-  /** `block` is a multiple of `stride`; `units[i]` is weight i's decoded value at scale 1. */
-  add(block: number, weights: ArrayLike<number>, units: ArrayLike<number>, count: number): void {
+  /**
+   * Adds the elements from `start` to `end` as one block.
+   *
+   * @param block a multiple of `stride`
+   * @param units the weights' decoded values at scale 1
+   */
+  add(block: number, weights: Float32Array, units: Float32Array, start: number, end: number): void {
     let ww = 0;
     let wu = 0;
     let uu = 0;
-    for (let i = 0; i < count; i++) {
+    for (let i = start; i < end; i++) {
       const w = weights[i] as number;
       const u = units[i] as number;
       ww += w * w;
@@ -53,7 +58,7 @@ export class ErrorSampler {
     this.#weightSquares[at] = ww;
     this.#products[at] = wu;
     this.#unitSquares[at] = uu;
-    this.#elements += count;
+    this.#elements += end - start;
   }
 
   /** @param scaleOf the final scale of a sampled block */

@@ -34,10 +34,8 @@ export async function pendingDirectory(path: string, overwrite: boolean): Promis
   const target = resolve(path);
   await refuseExisting(target, overwrite, "directory");
   const temporary = besideName(target);
-  await guarded("cannot create", temporary, async () => {
-    await mkdir(dirname(target), { recursive: true });
-    await mkdir(temporary);
-  });
+  const parents = await makeParents(target);
+  await guarded("cannot create", temporary, () => mkdir(temporary));
   const sinks = new Set<FileSink>();
   return {
     path: temporary,
@@ -47,7 +45,7 @@ export async function pendingDirectory(path: string, overwrite: boolean): Promis
         await syncDirectory(temporary);
         await giveName(temporary, target, overwrite);
       }),
-    abort: () => discard(sinks, temporary),
+    abort: () => discard(sinks, temporary, parents),
   };
 }
 
@@ -56,15 +54,13 @@ export async function pendingFile(path: string, overwrite: boolean): Promise<Pen
   const target = resolve(path);
   await refuseExisting(target, overwrite, "file");
   const temporary = besideName(target);
-  await guarded("cannot create", target, async () => {
-    await mkdir(dirname(target), { recursive: true });
-  });
+  const parents = await makeParents(target);
   const sinks = new Set<FileSink>();
   return {
     path: temporary,
     create: () => tracked(sinks, temporary),
     commit: () => guarded("cannot finish", target, () => giveName(temporary, target, overwrite)),
-    abort: () => discard(sinks, temporary),
+    abort: () => discard(sinks, temporary, parents),
   };
 }
 
@@ -105,9 +101,35 @@ async function tracked(sinks: Set<FileSink>, path: string): Promise<FileSink> {
   };
 }
 
-async function discard(sinks: Set<FileSink>, temporary: string): Promise<void> {
+/** @returns the directories that did not exist before, the deepest first */
+async function makeParents(target: string): Promise<string[]> {
+  const parent = dirname(target);
+  let first: string | undefined;
+  try {
+    first = await mkdir(parent, { recursive: true });
+  } catch (cause) {
+    const isFile = (cause as NodeJS.ErrnoException).code === "EEXIST";
+    throw isFile
+      ? new StorageError(`cannot create ${target}: a part of the path is not a directory`, {
+          cause,
+        })
+      : storageError("cannot create", parent, cause);
+  }
+  const made: string[] = [];
+  if (first === undefined) return made;
+  for (let path = parent; path.length >= first.length; path = dirname(path)) made.push(path);
+  return made;
+}
+
+async function discard(
+  sinks: Set<FileSink>,
+  temporary: string,
+  parents: readonly string[],
+): Promise<void> {
   for (const sink of sinks) await sink.close().catch(() => {});
   await rm(temporary, { recursive: true, force: true });
+  // Only empty ones go: somebody else may have put something there.
+  for (const parent of parents) await rmdir(parent).catch(() => {});
 }
 
 /**
@@ -165,7 +187,7 @@ async function syncDirectory(path: string): Promise<void> {
   await handle?.close();
 }
 
-async function guarded(what: string, path: string, run: () => Promise<void>): Promise<void> {
+async function guarded(what: string, path: string, run: () => Promise<unknown>): Promise<void> {
   try {
     await run();
   } catch (cause) {

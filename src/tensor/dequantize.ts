@@ -4,13 +4,12 @@ import { FLOAT_DTYPES, type FloatDtype, floatBytes } from "../foundation/dtype.t
 import { ArgumentError } from "../foundation/errors.ts";
 import { elementCountOf } from "../foundation/shape.ts";
 import type { KernelChoice } from "../kernels/kernel-set.ts";
-import { custom8 } from "../schemes/maps8.ts";
+import { codebookOf, codebookOfLevels } from "./codebooks.ts";
 import { sharedWorkspace } from "./default-workspace.ts";
 import { type FloatArray, floatBytesOf, newFloatArray } from "./float-array.ts";
 import { unnestAbsmax } from "./nested-absmax.ts";
 import { BLOCK_SIZES_4BIT, oneOf, packedBytes, QUANT_TYPES } from "./options.ts";
 import type { Quantized4Bit, QuantizedInt8, QuantizedTensor } from "./quantized-tensor.ts";
-import { codebookOf } from "./tensor-encoder.ts";
 import { TILE_BYTES, type Workspace } from "./workspace.ts";
 
 export interface DequantizeOptions<Out extends FloatArray = FloatArray> {
@@ -122,7 +121,7 @@ function decoderOf(
         );
     }
     case "dynamic8": {
-      const codebook = custom8("record", quantized.code);
+      const codebook = codebookOfLevels(quantized.code);
       return (count) =>
         kernels.dequantize8(
           codebook,

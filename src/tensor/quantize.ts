@@ -4,9 +4,7 @@ import type { FloatDtype } from "../foundation/dtype.ts";
 import { ArgumentError } from "../foundation/errors.ts";
 import { elementCountOf } from "../foundation/shape.ts";
 import type { KernelChoice } from "../kernels/kernel-set.ts";
-import type { Codebook } from "../schemes/codebook.ts";
-import { dynamic8 } from "../schemes/dynamic8.ts";
-import { custom8 } from "../schemes/maps8.ts";
+import { codebookOfLevels } from "./codebooks.ts";
 import { sharedWorkspace } from "./default-workspace.ts";
 import { type FloatArray, type FloatBytes, floatBytesOf } from "./float-array.ts";
 import { type Coding, type CodingOptions, codingOf, packedBytes, storageBytes } from "./options.ts";
@@ -92,7 +90,7 @@ function quantizeBlocks(
   }
   const is8Bit = quantType === "dynamic8";
   if (!is8Bit) storageBytes(quantStorage, elementCount);
-  const code = is8Bit ? mapOf(options.code) : undefined;
+  const code = is8Bit ? codebookOfLevels(options.code) : undefined;
   const codes = new Uint8Array(is8Bit ? elementCount : packedBytes(elementCount));
   const { allowNonFinite, nestedOffset } = options;
   const job = { ...coding, dtype, elementCount, code, allowNonFinite, nestedOffset };
@@ -161,13 +159,4 @@ function encodeAll(encoder: TensorEncoder, input: FloatBytes, codes: Uint8Array)
     codes.set(encoded, written);
     written += encoded.byteLength;
   }
-}
-
-function mapOf(code: Float32Array | undefined): Codebook {
-  if (code === undefined) return dynamic8();
-  const ascending = code.every((level, i) => i === 0 || level >= (code[i - 1] as number));
-  if (code.length !== 256 || !ascending) {
-    throw new ArgumentError("code", "256 ascending levels", `${code.length} levels`);
-  }
-  return custom8("custom", code);
 }

@@ -4,16 +4,16 @@
  */
 
 import { type FloatDtype, floatBytes } from "../foundation/dtype.ts";
-import { NonFiniteError } from "../foundation/errors.ts";
+import { NonFiniteError, quoted, UnsupportedError } from "../foundation/errors.ts";
 import { bf16ToF32, f16ToF32 } from "../foundation/half.ts";
-import { ErrorSampler, type QuantizationError } from "../metrics/quantization-error.ts";
+import type { QuantizationError } from "../metrics/quantization-error.ts";
 import type { Codebook } from "../schemes/codebook.ts";
 import { dynamic8 } from "../schemes/dynamic8.ts";
-import { FP4 } from "../schemes/fp4.ts";
-import { NF4 } from "../schemes/nf4.ts";
+import { codebookOf } from "./codebooks.ts";
 import { nestAbsmax, unnestAbsmax } from "./nested-absmax.ts";
 import { type Coding, packedBytes } from "./options.ts";
 import type { NestedAbsmax } from "./quantized-tensor.ts";
+import { type Decode, type SampledTensor, TileSampler } from "./tile-sampler.ts";
 import { TILE_BYTES, type Workspace } from "./workspace.ts";
 
 export interface EncodeJob extends Coding {
@@ -41,10 +41,8 @@ export interface EncodedScales {
   readonly error?: QuantizationError;
 }
 
-/** The levels behind a quant type's codes. */
-export function codebookOf(quantType: "nf4" | "fp4"): Codebook {
-  return quantType === "nf4" ? NF4 : FP4;
-}
+/** Blocks whose absmax is given room at once: 4 MiB. */
+const FIRST_BLOCKS = 1 << 20;
 
 export class TensorEncoder {
   /** Elements of a full tile; only a tensor's last tile may be shorter. */
@@ -54,10 +52,13 @@ export class TensorEncoder {
   /** Elements that share a scale: the block size, or the row length. */
   readonly #blockSize: number;
   readonly #itemBytes: number;
-  readonly #absmax: Float32Array<ArrayBuffer>;
+  /** Blocks of the whole tensor. */
+  readonly #blockCount: number;
+  /** Grows with the tiles: a header can claim any size, its data is what counts. */
+  #absmax: Float32Array<ArrayBuffer>;
   readonly #absmaxPtr: number;
   readonly #slots: readonly { readonly values: number; readonly codes: number }[];
-  readonly #sampler: ErrorSampler | undefined;
+  readonly #sampler: TileSampler | undefined;
   #encoded = 0;
 
   constructor(workspace: Workspace, job: EncodeJob) {
@@ -69,7 +70,8 @@ export class TensorEncoder {
     const wholeBlocks = Math.max(1, Math.floor(TILE_BYTES / this.#itemBytes / this.#blockSize));
     this.tileElements = Math.min(wholeBlocks * this.#blockSize, job.elementCount);
 
-    this.#absmax = new Float32Array(Math.ceil(job.elementCount / this.#blockSize));
+    this.#blockCount = Math.ceil(job.elementCount / this.#blockSize);
+    this.#absmax = new Float32Array(Math.min(this.#blockCount, FIRST_BLOCKS));
     const tileBlocks = Math.ceil(this.tileElements / this.#blockSize);
     this.#absmaxPtr = workspace.reserve("absmax", tileBlocks * 4);
     this.#slots = ["0", "1"].map((slot) => ({
@@ -77,9 +79,7 @@ export class TensorEncoder {
       codes: workspace.reserve(`codes ${slot}`, this.#codeBytes(this.tileElements)),
     }));
     this.#sampler =
-      job.measureError === true
-        ? new ErrorSampler(this.#absmax.length, this.#blockSize)
-        : undefined;
+      job.measureError === true ? new TileSampler(workspace, this.#sampledTensor()) : undefined;
   }
 
   /** Where a tile's weights go before `encode`: kernel memory, to read a file straight into. */
@@ -101,11 +101,11 @@ export class TensorEncoder {
     }
     const firstBlock = this.#encoded / this.#blockSize;
     const blocks = Math.ceil(elementCount / this.#blockSize);
+    this.#makeRoom(firstBlock + blocks);
     this.#absmax.set(this.#workspace.floats(this.#absmaxPtr, blocks), firstBlock);
-    const codeBytes = this.#workspace.bytes(codes, this.#codeBytes(elementCount));
-    if (this.#sampler !== undefined) this.#sample(this.#sampler, values, codeBytes, elementCount);
+    this.#sampler?.add(values, codes, elementCount, firstBlock);
     this.#encoded += elementCount;
-    return codeBytes;
+    return this.#workspace.bytes(codes, this.#codeBytes(elementCount));
   }
 
   /** Call once, after the last tile. */
@@ -117,6 +117,23 @@ export class TensorEncoder {
     const { codes, nested } = nestAbsmax(this.#workspace, mode, this.#absmax, nestedOffset);
     const scaleOf = (block: number) => unnestAbsmax(codes, nested, block, block + 1)[0] as number;
     return { absmax: codes, nested, ...this.#error(scaleOf) };
+  }
+
+  #makeRoom(blocks: number): void {
+    if (blocks <= this.#absmax.length) return;
+    const room = Math.min(this.#blockCount, Math.max(blocks, 2 * this.#absmax.length));
+    try {
+      const larger = new Float32Array(room);
+      larger.set(this.#absmax);
+      this.#absmax = larger;
+    } catch (cause) {
+      const { tensor } = this.#job;
+      const which = tensor === undefined ? "weights" : `tensor ${quoted(tensor)}`;
+      throw new UnsupportedError(
+        `${which}: ${room} absmax values do not fit into memory here; use larger blocks or copy it`,
+        { cause },
+      );
+    }
   }
 
   #error(scaleOf: (block: number) => number): { error?: QuantizationError } {
@@ -179,35 +196,38 @@ export class TensorEncoder {
     );
   }
 
-  #sample(sampler: ErrorSampler, valuesPtr: number, codes: Uint8Array, elementCount: number): void {
-    const firstBlock = this.#encoded / this.#blockSize;
-    const blocks = Math.ceil(elementCount / this.#blockSize);
-    const skip = (sampler.stride - (firstBlock % sampler.stride)) % sampler.stride;
-    for (let block = skip; block < blocks; block += sampler.stride) {
-      const start = block * this.#blockSize;
-      const count = Math.min(this.#blockSize, elementCount - start);
-      const weights = this.#widened(valuesPtr, start, count);
-      sampler.add(firstBlock + block, weights, this.#units(codes, start, count), count);
-    }
-  }
-
-  /** The decoded codes at scale 1. */
-  #units(codes: Uint8Array, start: number, count: number): Float32Array {
-    const { quantType } = this.#job;
-    const units = new Float32Array(count);
-    if (quantType === "nf4" || quantType === "fp4") {
-      const { levels } = codebookOf(quantType);
-      for (let i = 0; i < count; i++) {
-        const byte = codes[(start + i) >> 1] as number;
-        units[i] = levels[((start + i) & 1) === 0 ? byte >> 4 : byte & 15] as number;
+  #sampledTensor(): SampledTensor {
+    const { quantType, dtype, code } = this.#job;
+    const { kernels } = this.#workspace;
+    const blockSize = this.#blockSize;
+    const tensor = { dtype, blockSize, blockCount: this.#blockCount };
+    switch (quantType) {
+      case "nf4":
+      case "fp4": {
+        const codebook = codebookOf(quantType);
+        const decode: Decode = (...places) =>
+          kernels.dequantize4(codebook, "float32", ...places, blockSize);
+        return { ...tensor, codesPerByte: 2, decode };
       }
-    } else if (quantType === "dynamic8") {
-      const { levels } = this.#job.code ?? dynamic8();
-      for (let i = 0; i < count; i++) units[i] = levels[codes[start + i] as number] as number;
-    } else {
-      for (let i = 0; i < count; i++) units[i] = (((codes[start + i] as number) << 24) >> 24) / 127;
+      case "dynamic8": {
+        const codebook = code ?? dynamic8();
+        const decode: Decode = (...places) =>
+          kernels.dequantize8(codebook, "float32", ...places, blockSize);
+        return { ...tensor, codesPerByte: 1, decode };
+      }
+      case "llm-int8": {
+        const decode: Decode = (codesPtr, scalesPtr, valuesPtr, count) =>
+          kernels.dequantizeInt8Rows(
+            "float32",
+            codesPtr,
+            scalesPtr,
+            valuesPtr,
+            count / blockSize,
+            blockSize,
+          );
+        return { ...tensor, codesPerByte: 1, decode };
+      }
     }
-    return units;
   }
 
   #widened(valuesPtr: number, start: number, count: number): Float32Array {

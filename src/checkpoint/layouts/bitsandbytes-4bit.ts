@@ -14,10 +14,11 @@ import { pythonFloat } from "../../formats/json/python.ts";
 import type { Dtype } from "../../formats/safetensors/index.ts";
 import type { FloatDtype } from "../../foundation/dtype.ts";
 import { elementCountOf } from "../../foundation/shape.ts";
+import { codebookOf } from "../../tensor/codebooks.ts";
 import { NESTED_BLOCK_SIZE } from "../../tensor/nested-absmax.ts";
 import { packedBytes, storageBytes } from "../../tensor/options.ts";
 import type { NestedAbsmax, QuantStorage, QuantType4 } from "../../tensor/quantized-tensor.ts";
-import { codebookOf, type EncodedScales } from "../../tensor/tensor-encoder.ts";
+import type { EncodedScales } from "../../tensor/tensor-encoder.ts";
 import {
   type FinalParts,
   floatsAsBytes,
