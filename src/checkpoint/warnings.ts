@@ -17,14 +17,15 @@ export function warningsOf(
   const quantized = fourBit + counts["llm-int8"];
   const kinds = [counts.nf4, counts.fp4, counts["llm-int8"]].filter((count) => count > 0).length;
   if (quantized === 0) {
+    const hint = config === undefined ? "; --config names the model's config.json" : "";
     warnings.push(
-      "no tensor is selected, so everything is copied; --include or --rule select more",
+      `no tensor is selected, so everything is copied; --include or --rule select more${hint}`,
     );
   }
   if (config === undefined && output === "directory") {
     warnings.push(
       "the input has no config.json: the one that is written holds quantization_config alone and " +
-        "is incomplete; add the model's own settings",
+        "is incomplete; add the model's own settings, or pass its file with --config",
     );
   }
   if (fourBit > 0 && plan.coding.blockSize === 32) {

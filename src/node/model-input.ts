@@ -28,14 +28,18 @@ export interface ModelInput {
   close(): Promise<void>;
 }
 
-/** @throws StorageError, FormatError, PlanError (already quantized) */
-export async function openModel(path: string): Promise<ModelInput> {
+/**
+ * @param configPath a config.json to use instead of the one beside the weights
+ * @throws StorageError, FormatError, PlanError (already quantized)
+ */
+export async function openModel(path: string, configPath?: string): Promise<ModelInput> {
   const stats = await stat(path).catch((cause: unknown) => {
     throw storageError("cannot open", path, cause);
   });
   const isDirectory = stats.isDirectory();
   const directory = isDirectory ? path : dirname(path);
-  const config = await readConfig(join(directory, CONFIG_NAME));
+  const config =
+    configPath === undefined ? await readConfigBeside(directory) : await readConfig(configPath);
   const opened: FileSource[] = [];
   const close = async () => {
     await Promise.all(opened.map((source) => source.close()));
@@ -57,14 +61,20 @@ export async function openModel(path: string): Promise<ModelInput> {
   }
 }
 
-async function readConfig(path: string): Promise<ModelConfig | undefined> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+async function readConfigBeside(directory: string): Promise<ModelConfig | undefined> {
+  const path = join(directory, CONFIG_NAME);
+  const isThere = await stat(path).then(
+    () => true,
+    (cause: NodeJS.ErrnoException) => cause.code !== "ENOENT",
+  );
+  return isThere ? readConfig(path) : undefined;
+}
+
+/** @throws StorageError, FormatError, PlanError (already quantized) */
+export async function readConfig(path: string): Promise<ModelConfig> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
     throw storageError("cannot read", path, cause);
-  }
+  });
   return parseModelConfig(bytes, path);
 }
 

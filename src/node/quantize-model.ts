@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve, sep } from "node:path";
 import { Readable } from "node:stream";
 import { ByteStream } from "../checkpoint/byte-stream.ts";
 import { ArgumentError } from "../foundation/errors.ts";
-import { openModel } from "./model-input.ts";
+import { openModel, readConfig } from "./model-input.ts";
 import { refuseExisting } from "./output.ts";
 import { QuantizeJob } from "./quantize-job.ts";
 import {
@@ -30,7 +30,7 @@ export async function quantizeModel(
   const kind = outputKindOf(output);
   if (kind !== "stdout") await checkOutput(input, output, kind, options.overwrite === true);
   if (input !== "-") {
-    const model = await openModel(input);
+    const model = await openModel(input, options.config);
     try {
       const files = model.files.map(({ source, table }) => ({ name: source.name, table }));
       return await new QuantizeJob(output, kind, options, model.config, files).run(model);
@@ -38,6 +38,7 @@ export async function quantizeModel(
       await model.close();
     }
   }
+  const config = options.config === undefined ? undefined : await readConfig(options.config);
   const stream = new ByteStream(
     Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>,
     "standard input",
@@ -46,7 +47,7 @@ export async function quantizeModel(
   try {
     const table = await stream.readHeader();
     const files = [{ name: stream.name, table }];
-    return await new QuantizeJob(output, kind, options, undefined, files).run(stream);
+    return await new QuantizeJob(output, kind, options, config, files).run(stream);
   } finally {
     await stream.cancel(undefined);
   }

@@ -7,6 +7,8 @@ import type { KernelChoice } from "../kernels/kernel-set.ts";
 import type { KernelReport } from "../kernels/select.ts";
 
 export interface QuantizeModelOptions extends PlanOptions {
+  /** A config.json to use instead of the one beside the model; a stream has none of its own. */
+  readonly config?: string;
   /** dtype of products, noted in config.json. @defaultValue the checkpoint's own dtype at 4 bits */
   readonly computeDtype?: FloatDtype;
   /** Bytes of a shard. @defaultValue 5e9 */

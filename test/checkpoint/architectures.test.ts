@@ -33,6 +33,10 @@ const decoder = (prefix: string, layers = 2): string[] =>
     [...attention, ...mlp].map((leaf) => `${prefix}layers.${i}.${leaf}`),
   ).flat();
 
+function parentOf(projection: string): string {
+  return projection.startsWith("gate") ? "mlp." : "self_attn.";
+}
+
 describe("decoder language models", () => {
   it.each([
     ["llama", "LlamaForCausalLM", false],
@@ -67,10 +71,29 @@ describe("decoder language models", () => {
     const all = decoder("model.", 12);
     const kept = all.filter((path) => path.includes("layers.1.mlp"));
     const quantized = all.filter((path) => !kept.includes(path));
+    const fused = "model.layers.1.mlp.gate_up_proj";
     expect(skipModules(identity("llama", "LlamaForCausalLM", true), quantized, kept)).toEqual([
       "lm_head",
-      ...kept.toSorted(),
+      ...[...kept, fused].toSorted(),
     ]);
+  });
+
+  it("names a fused layer of vLLM only where all of its parts are float", () => {
+    const all = decoder("model.", 12);
+    const parts = ["q_proj", "k_proj", "gate_proj"].map(
+      (name) => `layers.1.${parentOf(name)}${name}`,
+    );
+    const kept = all.filter((path) => parts.some((part) => path.endsWith(part)));
+    const quantized = all.filter((path) => !kept.includes(path));
+    const list = skipModules(identity("llama", "LlamaForCausalLM", true), quantized, kept);
+    expect(kept).toHaveLength(3);
+    expect(list).toEqual(["lm_head", ...kept.toSorted()]);
+
+    const withV = [...kept, "model.layers.1.self_attn.v_proj"];
+    const others = quantized.filter((path) => !withV.includes(path));
+    expect(skipModules(identity("llama", "LlamaForCausalLM", true), others, withV)).toContain(
+      "model.layers.1.self_attn.qkv_proj",
+    );
   });
 
   it("lists nothing for a quantized lm_head: [] means that nothing is skipped", () => {

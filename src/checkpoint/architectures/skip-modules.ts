@@ -38,7 +38,28 @@ export function skipModules(
     if (!targets.some((path) => path === name || path.endsWith(`.${name}`))) entries.add(name);
   }
   for (const entry of entries) prove(entry, index);
+  // No transformers module has these names; where one would be hit, vLLM's hint is left out.
+  for (const name of fusedNames(floats)) {
+    if (isPlainEntry(name) && index.hitBy(name) === undefined) entries.add(name);
+  }
   return [...entries].sort();
+}
+
+/** Layers that vLLM fuses into one, whose name it then looks for in the list. */
+const FUSED: readonly (readonly [string, readonly string[]])[] = [
+  ["qkv_proj", ["q_proj", "k_proj", "v_proj"]],
+  ["gate_up_proj", ["gate_proj", "up_proj"]],
+];
+
+/** Names of vLLM's fused layers that are float as a whole. */
+function fusedNames(floats: readonly string[]): string[] {
+  const paths = new Set(floats);
+  return floats.flatMap((path) =>
+    FUSED.filter(([, [first]]) => path.endsWith(`.${first}`)).flatMap(([fused, parts]) => {
+      const parent = path.slice(0, path.lastIndexOf(".") + 1);
+      return parts.every((part) => paths.has(parent + part)) ? [parent + fused] : [];
+    }),
+  );
 }
 
 interface Patterns {

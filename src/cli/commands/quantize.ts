@@ -19,6 +19,7 @@ interface Flags {
   readonly quantStorage: NonNullable<QuantizeModelOptions["quantStorage"]>;
   readonly mode: NonNullable<QuantizeModelOptions["mode"]>;
   readonly computeDtype?: NonNullable<QuantizeModelOptions["computeDtype"]>;
+  readonly config?: string;
   readonly exclude: readonly string[];
   readonly rule: readonly Rule[];
   readonly include: readonly string[];
@@ -78,6 +79,7 @@ export function quantizeCommand(signal: AbortSignal): Command {
         "dtype of products, noted in config.json (default: the checkpoint's own)",
       ).choices(FLOAT_DTYPES),
     )
+    .option("--config <file>", "config.json to use instead of the one beside the model")
     .option("--exclude <glob>", "leave these tensors as they are (repeatable)", collect, [])
     .option(
       "--rule <glob=type>",
