@@ -72,24 +72,48 @@ export async function convertStream(
   options: ConvertOptions & { readonly maxTensorBytes: number },
 ): Promise<WrittenFile[]> {
   const fileOf = new Int32Array(plan.length);
-  const layouts: { sink: FileSink; layout: ExactFile; name: string }[] = [];
-  for (const [position, output] of outputs.entries()) {
-    const sink = await create(output.name);
-    layouts.push({ sink, layout: exactFile(plan, output, sink, false), name: output.name });
-    for (const index of output.units) fileOf[index] = position;
+  for (const [position, { units }] of outputs.entries()) {
+    for (const index of units) fileOf[index] = position;
   }
+  const open = new Map<number, OpenFile>();
+  const written: WrittenFile[] = [];
   for (let index = 0; index < plan.length; index++) {
     const unit = plan.unit(index);
-    const { layout } = layouts[fileOf[index] as number] as (typeof layouts)[number];
+    const position = fileOf[index] as number;
+    const output = outputs[position] as OutputFile;
+    const file = open.get(position) ?? (await openFile(plan, output, create));
+    open.set(position, file);
     const reader = await streamReader(input, unit, options.maxTensorBytes);
-    await runInto(layout, index, unit, reader, plan, workspace, options);
+    await runInto(file.layout, index, unit, reader, plan, workspace, options);
+    file.unitsLeft--;
+    if (file.unitsLeft > 0) continue;
+    open.delete(position);
+    written[position] = await finishFile(output.name, file.layout, file.sink);
   }
   await input.expectEnd();
-  const written: WrittenFile[] = [];
-  for (const { name, layout, sink } of layouts) {
-    written.push(await finishFile(name, layout, sink));
+  // A checkpoint without tensors is one empty file.
+  for (const [position, output] of outputs.entries()) {
+    if (written[position] !== undefined) continue;
+    const { layout, sink } = await openFile(plan, output, create);
+    written[position] = await finishFile(output.name, layout, sink);
   }
   return written;
+}
+
+interface OpenFile {
+  readonly sink: FileSink;
+  readonly layout: ExactFile;
+  unitsLeft: number;
+}
+
+async function openFile(
+  plan: Plan,
+  output: OutputFile,
+  create: (name: string) => Promise<FileSink>,
+): Promise<OpenFile> {
+  const sink = await create(output.name);
+  const layout = exactFile(plan, output, sink, false);
+  return { sink, layout, unitsLeft: output.units.length };
 }
 
 async function runInto(

@@ -71,8 +71,12 @@ function quantizedReadable(
   workspace: Workspace,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const cancelled = new AbortController();
-  const signals = [cancelled.signal, options.signal].filter((signal) => signal !== undefined);
-  const input = new ByteStream(source, options.name ?? "stream", AbortSignal.any(signals));
+  // Ends the input: when the reader cancels, or when the caller's signal says so.
+  const stop = new AbortController();
+  const onAbort = () => stop.abort(options.signal?.reason);
+  if (options.signal?.aborted === true) onAbort();
+  else options.signal?.addEventListener("abort", onAbort, { once: true });
+  const input = new ByteStream(source, options.name ?? "stream", stop.signal);
   // The reader's wish for a chunk may come before the chunk is ready, or after.
   let isWanted = false;
   let wake = () => {};
@@ -90,14 +94,16 @@ function quantizedReadable(
           isWanted = false;
           controller.enqueue(new Uint8Array(bytes));
         };
-        void quantizeForward(input, emit, options, workspace).then(
-          () => {
-            if (!cancelled.signal.aborted) controller.close();
-          },
-          (error: unknown) => {
-            if (!cancelled.signal.aborted) controller.error(error);
-          },
-        );
+        void quantizeForward(input, emit, options, workspace)
+          .then(
+            () => {
+              if (!cancelled.signal.aborted) controller.close();
+            },
+            (error: unknown) => {
+              if (!cancelled.signal.aborted) controller.error(error);
+            },
+          )
+          .finally(() => options.signal?.removeEventListener("abort", onAbort));
       },
       pull() {
         isWanted = true;
@@ -105,6 +111,7 @@ function quantizedReadable(
       },
       async cancel(reason) {
         cancelled.abort(reason);
+        stop.abort(reason);
         wake();
         await input.cancel(reason);
       },

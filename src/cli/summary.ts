@@ -65,7 +65,7 @@ export function jsonSummary(result: QuantizeModelResult, job: JobFacts): string 
     exact: result.slackBytes === 0,
     tensors: counts,
     bitsPerWeight: perWeight(totals.quantizedBytesAfter, totals.quantizedElements),
-    bitsPerWeightOverall: result.dryRun ? null : perWeight(bytesAfter, totals.elements),
+    bitsPerWeightOverall: perWeight(bytesAfter, totals.elements),
     worst:
       worst?.error === undefined
         ? null

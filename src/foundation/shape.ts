@@ -8,6 +8,7 @@ import { ArgumentError } from "./errors.ts";
  * @throws ArgumentError for a dimension that is no whole number ≥ 0, or a product past 2^53 − 1
  */
 export function elementCountOf(shape: readonly number[]): number {
+  if (!Array.isArray(shape)) throw new ArgumentError("shape", "an array of dimensions", shape);
   let count = 1;
   for (const dimension of shape) {
     if (!Number.isSafeInteger(dimension) || dimension < 0) {

@@ -8,8 +8,13 @@ import { storageError } from "./storage-error.ts";
 /** Pieces up to this size are written at once: a thread's hand-over takes longer than the copy. */
 const SMALL_BYTES = 1 << 16;
 
+export interface DiscardableSink extends FileSink {
+  /** Lets go of the file without waiting for its bytes to reach the disk. */
+  discard(): Promise<void>;
+}
+
 /** Creates `path`, which must not exist. @throws StorageError */
-export async function createFileSink(path: string): Promise<FileSink> {
+export async function createFileSink(path: string): Promise<DiscardableSink> {
   let handle: FileHandle;
   try {
     handle = await open(path, "wx+");
@@ -49,6 +54,7 @@ export async function createFileSink(path: string): Promise<FileSink> {
         }
       }),
     truncate: (size) => guarded("cannot write", () => handle.truncate(size)),
+    discard: () => handle.close(),
     close: () =>
       guarded("cannot write", async () => {
         try {

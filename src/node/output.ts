@@ -4,11 +4,12 @@
  */
 
 import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
 import { link, lstat, mkdir, open, readdir, rename, rm, rmdir, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { FileSink } from "../checkpoint/convert.ts";
 import { StorageError } from "../foundation/errors.ts";
-import { createFileSink } from "./file-sink.ts";
+import { createFileSink, type DiscardableSink } from "./file-sink.ts";
 import { storageError } from "./storage-error.ts";
 
 const CHECKPOINT_FILES = /^config\.json$|\.safetensors$/;
@@ -36,7 +37,8 @@ export async function pendingDirectory(path: string, overwrite: boolean): Promis
   const temporary = besideName(target);
   const parents = await makeParents(target);
   await guarded("cannot create", temporary, () => mkdir(temporary));
-  const sinks = new Set<FileSink>();
+  removeAtExit(temporary);
+  const sinks = new Set<DiscardableSink>();
   return {
     path: temporary,
     create: (fileName) => tracked(sinks, join(temporary, fileName)),
@@ -55,7 +57,8 @@ export async function pendingFile(path: string, overwrite: boolean): Promise<Pen
   await refuseExisting(target, overwrite, "file");
   const temporary = besideName(target);
   const parents = await makeParents(target);
-  const sinks = new Set<FileSink>();
+  removeAtExit(temporary);
+  const sinks = new Set<DiscardableSink>();
   return {
     path: temporary,
     create: () => tracked(sinks, temporary),
@@ -89,7 +92,24 @@ export async function refuseExisting(
   throw new StorageError(`${path} already exists; remove it, or pass --overwrite to replace it`);
 }
 
-async function tracked(sinks: Set<FileSink>, path: string): Promise<FileSink> {
+/** What an exit in a hurry (a second Ctrl-C, a crash) must still remove. */
+const unfinished = new Set<string>();
+
+function removeAtExit(path: string): void {
+  if (unfinished.size === 0) process.once("exit", removeUnfinished);
+  unfinished.add(path);
+}
+
+function finished(path: string): void {
+  unfinished.delete(path);
+  if (unfinished.size === 0) process.off("exit", removeUnfinished);
+}
+
+function removeUnfinished(): void {
+  for (const path of unfinished) rmSync(path, { recursive: true, force: true });
+}
+
+async function tracked(sinks: Set<DiscardableSink>, path: string): Promise<FileSink> {
   const sink = await createFileSink(path);
   sinks.add(sink);
   return {
@@ -122,12 +142,13 @@ async function makeParents(target: string): Promise<string[]> {
 }
 
 async function discard(
-  sinks: Set<FileSink>,
+  sinks: Set<DiscardableSink>,
   temporary: string,
   parents: readonly string[],
 ): Promise<void> {
-  for (const sink of sinks) await sink.close().catch(() => {});
+  for (const sink of sinks) await sink.discard().catch(() => {});
   await rm(temporary, { recursive: true, force: true });
+  finished(temporary);
   // Only empty ones go: somebody else may have put something there.
   for (const parent of parents) await rmdir(parent).catch(() => {});
 }
@@ -157,8 +178,10 @@ async function giveName(temporary: string, target: string, overwrite: boolean): 
       await rename(old, target);
       throw error;
     }
-    await rm(old, { recursive: true, force: true });
+    // The new output is whole under its name: what is left of the old one is no failure.
+    await rm(old, { recursive: true, force: true }).catch(() => {});
   }
+  finished(temporary);
   await syncDirectory(dirname(target));
 }
 

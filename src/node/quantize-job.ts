@@ -1,6 +1,6 @@
 /** One run of the main job, when its input is open and its plan can be made. */
 
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, open, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { ByteStream } from "../checkpoint/byte-stream.ts";
 import { convertFiles, convertStream, type WrittenFile } from "../checkpoint/convert.ts";
@@ -16,7 +16,7 @@ import {
 } from "../checkpoint/output-plan.ts";
 import { Plan } from "../checkpoint/plan.ts";
 import { quantizedConfigText } from "../checkpoint/quantization-config.ts";
-import { addToTotals, NO_TOTALS, type TensorReport } from "../checkpoint/report.ts";
+import { addToTotals, NO_TOTALS, reportOf, type TensorReport } from "../checkpoint/report.ts";
 import type { SourceFile } from "../checkpoint/source-file.ts";
 import { streamReader, unitReader } from "../checkpoint/unit-reader.ts";
 import { warningsOf } from "../checkpoint/warnings.ts";
@@ -67,7 +67,13 @@ export class QuantizeJob {
         : "";
     const bytes = plan.files.reduce((sum, { table }) => sum + table.dataBytes, 0);
     this.#options.onPlan?.({ tensors: plan.length, bytes, warnings: this.#warnings });
-    if (this.#options.dryRun === true) return this.#result(this.#sizes(outputs), true);
+    if (this.#options.dryRun === true) {
+      for (const unit of plan.units()) {
+        const report = reportOf(unit, plan.outputs(unit, "longest"), undefined);
+        this.#totals = addToTotals(this.#totals, report);
+      }
+      return this.#result(this.#sizes(outputs), true);
+    }
     const workspace = newWorkspace(this.#options.kernels);
     if (this.#kind === "stdout") {
       const written = await this.#toStdout(input, workspace);
@@ -185,6 +191,7 @@ export class QuantizeJob {
       try {
         await mkdir(dirname(target), { recursive: true });
         await copyFile(join(input.directory, path), target);
+        await syncFile(target);
       } catch (cause) {
         throw storageError("cannot copy", path, cause);
       }
@@ -204,6 +211,15 @@ export class QuantizeJob {
       warnings: this.#warnings,
       kernels: kernels ?? newWorkspace(this.#options.kernels).report,
     };
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 

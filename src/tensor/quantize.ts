@@ -31,7 +31,7 @@ export interface QuantizeOptions extends CodingOptions {
    * columns are coded 0, as bitsandbytes does to activations. @defaultValue 0 (none)
    */
   readonly threshold?: number;
-  /** Double quantization only: an offset to use instead of the mean of the absmax. */
+  /** Double quantization only: an offset (rounded to f32) to use instead of the mean of the absmax. */
   readonly nestedOffset?: number;
   /** Let NaN and infinity through. @defaultValue false */
   readonly allowNonFinite?: boolean;
@@ -63,6 +63,7 @@ export function quantize<Type extends QuantType = "nf4">(
   options: QuantizeOptions & { readonly quantType?: Type } = {},
 ): QuantizedBy<Type> {
   const coding = codingOf(options);
+  refuseInapplicable(coding, options);
   const input = floatBytesOf(weights, options.dtype, "weights");
   const shape = options.shape ?? [input.elementCount];
   if (elementCountOf(shape) !== input.elementCount) {
@@ -85,14 +86,13 @@ function quantizeBlocks(
 ): Quantized4Bit | QuantizedDynamic8 {
   const { quantType, mode, blockSize, quantStorage } = coding;
   const { dtype, elementCount } = input;
-  if (options.code !== undefined && quantType !== "dynamic8") {
-    throw new ArgumentError("code", `none for ${quantType}, whose levels are fixed`, options.code);
-  }
   const is8Bit = quantType === "dynamic8";
   if (!is8Bit) storageBytes(quantStorage, elementCount);
   const code = is8Bit ? codebookOfLevels(options.code) : undefined;
   const codes = new Uint8Array(is8Bit ? elementCount : packedBytes(elementCount));
-  const { allowNonFinite, nestedOffset } = options;
+  const { allowNonFinite } = options;
+  const nestedOffset =
+    options.nestedOffset === undefined ? undefined : Math.fround(options.nestedOffset);
   const job = { ...coding, dtype, elementCount, code, allowNonFinite, nestedOffset };
   const encoder = new TensorEncoder(workspace, job);
   encodeAll(encoder, input, codes);
@@ -158,5 +158,24 @@ function encodeAll(encoder: TensorEncoder, input: FloatBytes, codes: Uint8Array)
     const encoded = encoder.encode(0, count);
     codes.set(encoded, written);
     written += encoded.byteLength;
+  }
+}
+
+/** An option that would do nothing is a misunderstanding. */
+function refuseInapplicable(coding: Coding, options: QuantizeOptions): void {
+  const { quantType, doubleQuant } = coding;
+  const { code, threshold, nestedOffset } = options;
+  if (code !== undefined && quantType !== "dynamic8") {
+    throw new ArgumentError("code", `none for ${quantType}, whose levels are fixed`, code);
+  }
+  if (threshold !== undefined && quantType !== "llm-int8") {
+    throw new ArgumentError("threshold", `none for ${quantType}; llm-int8 alone has it`, threshold);
+  }
+  if (nestedOffset === undefined) return;
+  if (!doubleQuant) {
+    throw new ArgumentError("nestedOffset", "none without doubleQuant", nestedOffset);
+  }
+  if (!Number.isFinite(nestedOffset)) {
+    throw new ArgumentError("nestedOffset", "a finite number", nestedOffset);
   }
 }

@@ -18,7 +18,7 @@ import { sameBytes } from "../kernels/calls.ts";
 import { goldenGroup } from "../kernels/golden.ts";
 import { llamaConfig, llamaTensors, writeModel } from "./models.ts";
 
-type Options = QuantizeModelOptions & { readonly config?: string | null };
+type Options = Omit<QuantizeModelOptions, "config"> & { readonly config?: string | null };
 
 /** Writes the model, quantizes it and gives the output's files back. */
 async function converted(

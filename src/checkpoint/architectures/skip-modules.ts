@@ -48,6 +48,7 @@ export function skipModules(
 /** Layers that vLLM fuses into one, whose name it then looks for in the list. */
 const FUSED: readonly (readonly [string, readonly string[]])[] = [
   ["qkv_proj", ["q_proj", "k_proj", "v_proj"]],
+  ["qkv_proj", ["query", "key", "value"]],
   ["gate_up_proj", ["gate_proj", "up_proj"]],
 ];
 
