@@ -3,7 +3,7 @@
 import type { KernelSet } from "../kernels/kernel-set.ts";
 import type { KernelReport } from "../kernels/select.ts";
 
-/** Bytes of weights that pass through the kernels at once: see docs/performance.md, "windows". */
+/** Bytes of weights that pass through the kernels at once: copying in and out is cheapest from 1 MB on. */
 export const TILE_BYTES = 1 << 20;
 
 /** A named piece of kernel memory that grows when asked for more. */

@@ -2,7 +2,7 @@
 
 import { Command, InvalidArgumentError, Option } from "commander";
 import { CHECKPOINT_QUANT_TYPES, parseRule, type Rule } from "../../checkpoint/rules.ts";
-import { parseByteCount } from "../../checkpoint/shards.ts";
+import { DEFAULT_MAX_SHARD_BYTES, parseByteCount } from "../../checkpoint/shards.ts";
 import { FLOAT_DTYPES } from "../../foundation/dtype.ts";
 import { QuantwiseError } from "../../foundation/errors.ts";
 import { outputKindOf, type QuantizeModelOptions, quantizeModel } from "../../node/index.ts";
@@ -20,16 +20,16 @@ interface Flags {
   readonly mode: NonNullable<QuantizeModelOptions["mode"]>;
   readonly computeDtype?: NonNullable<QuantizeModelOptions["computeDtype"]>;
   readonly config?: string;
-  readonly exclude: readonly string[];
-  readonly rule: readonly Rule[];
-  readonly include: readonly string[];
+  readonly exclude?: readonly string[];
+  readonly rule?: readonly Rule[];
+  readonly include?: readonly string[];
   readonly maxShardSize: number;
   readonly kernels: NonNullable<QuantizeModelOptions["kernels"]>;
-  readonly overwrite: boolean;
-  readonly dryRun: boolean;
-  readonly json: boolean;
-  readonly quiet: boolean;
-  readonly allowNonFinite: boolean;
+  readonly overwrite?: boolean;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly allowNonFinite?: boolean;
 }
 
 const EXAMPLES = `
@@ -80,50 +80,47 @@ export function quantizeCommand(signal: AbortSignal): Command {
       ).choices(FLOAT_DTYPES),
     )
     .option("--config <file>", "config.json to use instead of the one beside the model")
-    .option("--exclude <glob>", "leave these tensors as they are (repeatable)", collect, [])
+    .option("--exclude <glob>", "leave these tensors as they are (repeatable)", collect)
     .option(
       "--rule <glob=type>",
       "give these tensors nf4, fp4, llm-int8 or copy (repeatable)",
-      (text: string, rules: Rule[]) => [...rules, checked(() => parseRule(text))],
-      [],
+      (text: string, rules: readonly Rule[] = []) => [...rules, checked(() => parseRule(text))],
     )
     .option(
       "--include <glob>",
       "quantize these matrices instead of the linear layers (repeatable)",
       collect,
-      [],
     )
-    .option(
-      "--max-shard-size <size>",
-      "bytes of a shard, such as 5GB or 500MiB",
-      (text: string) => checked(() => parseByteCount(text, "max-shard-size")),
-      5e9,
+    .addOption(
+      new Option("--max-shard-size <size>", "bytes of a shard, such as 5GB or 500MiB")
+        .argParser((text) => checked(() => parseByteCount(text, "max-shard-size")))
+        .default(DEFAULT_MAX_SHARD_BYTES, "5GB"),
     )
     .addOption(
       new Option("--kernels <which>", "kernels to run on")
         .choices(["auto", "wasm", "reference"])
         .default("auto"),
     )
-    .option("--overwrite", "replace an existing output", false)
-    .option("--dry-run", "plan and tell the size; create nothing", false)
-    .option("--json", "print the summary as JSON", false)
-    .option("--quiet", "no progress", false)
-    .option("--allow-non-finite", "let NaN and infinity in weights through", false)
+    .option("--overwrite", "replace an existing output")
+    .option("--dry-run", "plan and tell the size; create nothing")
+    .option("--json", "print the summary as JSON")
+    .option("--quiet", "no progress")
+    .option("--allow-non-finite", "let NaN and infinity in weights through")
     .addHelpText("after", EXAMPLES)
     .action((model: string, flags: Flags) => run(model, flags, signal));
 }
 
 async function run(model: string, flags: Flags, signal: AbortSignal): Promise<void> {
-  const { output, rule, include, json, quiet, ...options } = flags;
-  const toStdout = outputKindOf(output) === "stdout" && !flags.dryRun;
+  const { output, rule, json = false, quiet = false, dryRun = false, ...options } = flags;
+  const toStdout = outputKindOf(output) === "stdout" && !dryRun;
   // JSON on standard error must stand alone there.
-  const progress = new Progress(quiet || flags.dryRun || (json && toStdout));
+  const progress = new Progress(quiet || dryRun || (json && toStdout));
   const started = performance.now();
   try {
     const result = await quantizeModel(model, output, {
       ...options,
-      rules: rule,
-      ...(include.length > 0 ? { include } : {}),
+      dryRun,
+      ...(rule === undefined ? {} : { rules: rule }),
       signal,
       onPlan: (plan) => {
         if (!json) for (const warning of plan.warnings) progress.warn(warning);
@@ -142,7 +139,7 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
   }
 }
 
-function collect(value: string, previous: readonly string[]): readonly string[] {
+function collect(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, value];
 }
 
