@@ -228,7 +228,9 @@ describe("a disk", () => {
 
   const small = mounted("size=300k");
   const readOnly = mounted("ro,size=300k");
-  const why = "(mounting a file system is not allowed here: run as root to see this test)";
+  if (small === undefined || readOnly === undefined) {
+    console.warn("SKIPPED: full and read-only disks, because only root may mount a file system");
+  }
 
   it.runIf(small !== undefined).each(["out", "out.safetensors"])(
     "that is full is told of, and %s is not left on it",
@@ -245,7 +247,6 @@ describe("a disk", () => {
       expect(namesIn(small as string)).toEqual([]);
     },
   );
-  it.skipIf(small !== undefined)(`that is full ${why}`, () => {});
 
   it.runIf(readOnly !== undefined).each(["out", "out.safetensors"])(
     "that is read-only is told of: %s",
@@ -256,7 +257,6 @@ describe("a disk", () => {
       expect(stderr).toMatch(/cannot create .*: the file system is read-only; write elsewhere/);
     },
   );
-  it.skipIf(readOnly !== undefined)(`that is read-only ${why}`, () => {});
 
   it("that takes no more bytes of a file is told of, and nothing is left", () => {
     const folder = temporaryFolder();
@@ -280,7 +280,7 @@ describe("a disk", () => {
   });
 
   const isRoot = process.getuid?.() === 0;
-  it.skipIf(isRoot)("whose directory may not be written (root may write anywhere)", async () => {
+  it.skipIf(isRoot)("whose directory may not be written (skipped for root, who may)", async () => {
     const folder = temporaryFolder();
     execFileSync("chmod", ["555", folder]);
     const { code, stderr } = await quantwise(["quantize", model, "-o", join(folder, "out")]);
