@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeModel } from "./lib/make-model.mjs";
+import { makeModel, makeWideModel } from "./lib/make-model.mjs";
 
 const [gigabytes = "3", parent = tmpdir()] = process.argv.slice(2);
 const RUNS = 5;
@@ -51,11 +51,41 @@ try {
     const command = `"$0" "$1" quantize "$2" -o - --quiet > "$3"`;
     return timed("sh", ["-c", command, process.execPath, cli, path, join(folder, "copy")]);
   }
-  const text = report(bytes, results);
+  const text = report(bytes, results) + headerReport();
   process.stdout.write(text);
   writeFileSync(new URL("results-convert.md", import.meta.url), text);
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** Peak memory where the header is what is large. */
+function headerReport() {
+  const cases = [
+    { tensors: 80_000, size: 64, flags: [], what: "copied" },
+    { tensors: 80_000, size: 64, flags: ["--include", "**"], what: "all quantized" },
+    { tensors: 1_300_000, size: 2, flags: [], what: "copied, three shards" },
+  ];
+  const rows = cases.map(({ tensors, size, flags, what }) => {
+    const model = join(folder, "wide");
+    const headerBytes = makeWideModel(model, { tensors, size });
+    const words = [cli, "quantize", model, "-o", join(folder, "out"), "--quiet", ...flags];
+    const { seconds, megabytes } = timed(process.execPath, words);
+    rmSync(model, { recursive: true });
+    rmSync(join(folder, "out"), { recursive: true });
+    const header = (headerBytes / 1e6).toFixed(1);
+    const allowed = headerBytes > 10e6 ? 256 + (4 * headerBytes) / 1e6 : 256;
+    const cells = [tensors, header, what, seconds.toFixed(1), megabytes.toFixed(0)];
+    return `| ${cells.join(" | ")} | ${allowed.toFixed(0)} |`;
+  });
+  return `
+## Large headers
+
+Many small experts; the limit is 256 MB, and above a header of 10 MB four times the header on top.
+
+| tensors | header, MB | | seconds | peak memory, MB | limit, MB |
+|---|---|---|---|---|---|
+${rows.join("\n")}
+`;
 }
 
 /** Seconds, and peak resident megabytes of the command, from the system's own accounting. */

@@ -1,6 +1,6 @@
 // Writes a synthetic Llama-like checkpoint: bf16 matrices of normal weights, any size.
 
-import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, mkdirSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 /**
@@ -51,6 +51,33 @@ export function makeModel(directory, { matrices, rows, columns }) {
   };
   writeFileSync(join(directory, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
   return { bytes: matrices * matrixBytes, path };
+}
+
+/**
+ * Writes a checkpoint of very many small experts: all header. The data is a hole in the file.
+ *
+ * @returns {number} bytes of the header
+ */
+export function makeWideModel(directory, { tensors, size }) {
+  mkdirSync(directory, { recursive: true });
+  const file = openSync(join(directory, "model.safetensors"), "w");
+  const tensorBytes = size * size * 2;
+  const texts = ['{"__metadata__":{"format":"pt"}'];
+  for (let i = 0; i < tensors; i++) {
+    const begin = i * tensorBytes;
+    const name = `model.layers.${i % 64}.mlp.experts.${i}.up_proj.weight`;
+    const place = `"shape":[${size},${size}],"data_offsets":[${begin},${begin + tensorBytes}]`;
+    texts.push(`"${name}":{"dtype":"BF16",${place}}`);
+  }
+  const json = Buffer.from(`${texts.join(",")}}`);
+  const headerBytes = Math.ceil(json.length / 8) * 8;
+  const header = Buffer.alloc(8 + headerBytes, " ");
+  header.writeBigUInt64LE(BigInt(headerBytes));
+  json.copy(header, 8);
+  writeSync(file, header);
+  ftruncateSync(file, header.length + tensors * tensorBytes);
+  closeSync(file);
+  return headerBytes;
 }
 
 /** bf16 bits of normal(0, 0.02), from a fixed seed. */

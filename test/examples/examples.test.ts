@@ -1,0 +1,34 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+import { openSafetensors } from "../../src/formats/safetensors/index.ts";
+import { bytesSource } from "../../src/foundation/byte-source.ts";
+
+const run = promisify(execFile);
+
+async function output(example: string): Promise<Buffer> {
+  const path = new URL(`../../examples/${example}`, import.meta.url).pathname;
+  const { stdout } = await run(process.execPath, [path], { encoding: "buffer" });
+  return stdout;
+}
+
+describe("the examples run as they stand", () => {
+  it("quantize-array", async () => {
+    const text = (await output("quantize-array.mjs")).toString();
+    expect(text).toMatch(/^nf4: 32768 bytes of codes, error \d+\.\d+ % of the RMS$/m);
+    expect(text.trim().split("\n")).toHaveLength(4);
+  });
+
+  it("stream", async () => {
+    const bytes = await output("stream.mjs");
+    const { table } = await openSafetensors(bytesSource(bytes));
+    const state = "model.layers.0.mlp.up_proj.weight.quant_state.bitsandbytes__nf4";
+    expect(table.indexOf(state)).toBeGreaterThan(0);
+  });
+
+  it("checkpoint-in-memory", async () => {
+    const text = (await output("checkpoint-in-memory.mjs")).toString();
+    expect(text).toMatch(/^model\.safetensors: 191208 -> \d+ bytes, 61 tensors$/m);
+    expect(text).toContain('"quant_method": "bitsandbytes"');
+  });
+});
