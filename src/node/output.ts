@@ -5,7 +5,18 @@
 
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
-import { link, lstat, mkdir, open, readdir, rename, rm, rmdir, unlink } from "node:fs/promises";
+import {
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  unlink,
+} from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { FileSink } from "../checkpoint/convert.ts";
 import { StorageError } from "../foundation/errors.ts";
@@ -121,24 +132,30 @@ async function tracked(sinks: Set<DiscardableSink>, path: string): Promise<FileS
   };
 }
 
-/** @returns the directories that did not exist before, the deepest first */
+/**
+ * One by one, because Node's recursive mkdir never returns where a file system answers ENOENT to
+ * every attempt, as /proc does.
+ *
+ * @returns the directories that did not exist before, the deepest first
+ */
 async function makeParents(target: string): Promise<string[]> {
-  const parent = dirname(target);
-  let first: string | undefined;
-  try {
-    first = await mkdir(parent, { recursive: true });
-  } catch (cause) {
-    const isFile = (cause as NodeJS.ErrnoException).code === "EEXIST";
-    throw isFile
-      ? new StorageError(`cannot create ${target}: a part of the path is not a directory`, {
-          cause,
-        })
-      : storageError("cannot create", parent, cause);
+  const missing: string[] = [];
+  let path = dirname(target);
+  for (; !(await isDirectory(path)); path = dirname(path)) missing.push(path);
+  for (const parent of missing.toReversed()) {
+    await guarded("cannot create", parent, () => mkdir(parent));
   }
-  const made: string[] = [];
-  if (first === undefined) return made;
-  for (let path = parent; path.length >= first.length; path = dirname(path)) made.push(path);
-  return made;
+  return missing;
+}
+
+/** @throws StorageError for something else of that name */
+async function isDirectory(path: string): Promise<boolean> {
+  const stats = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === "ENOENT") return undefined;
+    throw storageError("cannot create", path, cause);
+  });
+  if (stats === undefined || stats.isDirectory()) return stats !== undefined;
+  throw new StorageError(`cannot create ${path}: a part of the path is not a directory`);
 }
 
 async function discard(

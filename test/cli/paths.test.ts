@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { floatBytesAs, type TestTensor } from "../checkpoint/safetensors-files.ts";
@@ -28,6 +29,12 @@ describe("an output's path", () => {
       expect(stderr).not.toMatch(/\n\s+at /);
     }
     expect(filesBelow(folder)).toEqual(new Map([["file", Buffer.from("text")]]));
+  });
+
+  it.runIf(existsSync("/proc/self"))("that no file system takes is refused, soon", async () => {
+    const { code, stderr } = await quantwise(["quantize", model, "-o", "/proc/nowhere/out"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("cannot create /proc/nowhere");
   });
 
   it("leaves no new parents behind when the job fails", async () => {
