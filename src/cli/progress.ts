@@ -19,8 +19,9 @@ export class Progress {
     this.#quiet = quiet;
   }
 
+  /** Even a quiet job says what its user must know. */
   warn(text: string): void {
-    if (!this.#quiet) process.stderr.write(`warning: ${text}\n`);
+    process.stderr.write(`warning: ${text}\n`);
   }
 
   start({ tensors, bytes }: PlannedJob): void {

@@ -12,18 +12,23 @@ export const INDEX_NAME = "model.safetensors.index.json";
 const SINGLE_NAME = "model.safetensors";
 const CONFIG_NAME = "config.json";
 
-/** Files that hold the old weights in one form or another: they are never copied. */
-const WEIGHT_FILES =
-  /\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf|ggml|onnx|onnx_data|pb|tflite|mlmodel|npz|nemo)$|\.index\.json$/;
+/**
+ * The old weights in one form or another are never copied. What belongs to the model in forms of
+ * their own, wherever they lie:
+ */
+const OTHER_FORMS = /\.(pth|ckpt|gguf|ggml|onnx|onnx_data|h5|msgpack|ot|tflite|nemo)$/;
 
-/** Kept although they end in ".bin" or the like: they are no weights. */
-const NOT_WEIGHTS = /^(training_args\.bin|optimizer\.pt|scheduler\.pt)$/;
+/** … and the checkpoint itself at the top, under the names that loaders know. */
+const WEIGHT_FILES =
+  /^((model|pytorch_model|diffusion_pytorch_model|consolidated|tf_model|flax_model)\b.*\.(safetensors|bin|pt|h5)|.*\.(safetensors|bin)\.index\.json)$/;
 
 export interface ModelInput {
   readonly files: readonly SafetensorsFile[];
   readonly config: ModelConfig | undefined;
   /** Files to copy beside the weights, relative to `directory`. */
   readonly sidecars: readonly string[];
+  /** Files that are left behind as other forms of the weights. */
+  readonly leftOut: readonly string[];
   readonly directory: string;
   close(): Promise<void>;
 }
@@ -53,8 +58,12 @@ export async function openModel(path: string, configPath?: string): Promise<Mode
       files.push(await openSafetensors(source));
     }
     checkShards(files, paths.weightMap, join(directory, INDEX_NAME));
-    const sidecars = isDirectory ? await findSidecars(path) : [];
-    return { files, config, sidecars, directory, close };
+    const others = isDirectory ? await filesBelow(path) : [];
+    const own = new Set([CONFIG_NAME, INDEX_NAME, ...paths.names]);
+    const besides = others.filter((name) => !own.has(name));
+    const sidecars = besides.filter((name) => !isOldWeights(name));
+    const leftOut = besides.filter(isOldWeights);
+    return { files, config, sidecars, leftOut, directory, close };
   } catch (error) {
     await close();
     throw error;
@@ -157,17 +166,19 @@ function checkShards(
   }
 }
 
-/** Everything but weights, hidden files and links that lead to directories. */
-async function findSidecars(root: string, below = ""): Promise<string[]> {
+function isOldWeights(path: string): boolean {
+  return OTHER_FORMS.test(path) || WEIGHT_FILES.test(path);
+}
+
+/** All files, but for hidden directories (.git, .cache) and links that lead to directories. */
+async function filesBelow(root: string, below = ""): Promise<string[]> {
   const found: string[] = [];
   for (const entry of await readdir(join(root, below), { withFileTypes: true })) {
     const path = join(below, entry.name);
-    if (entry.name.startsWith(".") || path === CONFIG_NAME) continue;
     if (entry.isDirectory()) {
-      found.push(...(await findSidecars(root, path)));
+      if (!entry.name.startsWith(".")) found.push(...(await filesBelow(root, path)));
       continue;
     }
-    if (WEIGHT_FILES.test(entry.name) && !NOT_WEIGHTS.test(entry.name)) continue;
     // Hub caches keep their files as links to blobs: a link to a regular file is that file.
     const real = await realpath(join(root, path)).catch(() => undefined);
     if (real !== undefined && (await lstat(real)).isFile()) found.push(path);

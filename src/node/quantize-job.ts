@@ -21,6 +21,7 @@ import type { SourceFile } from "../checkpoint/source-file.ts";
 import { streamReader, unitReader } from "../checkpoint/unit-reader.ts";
 import { warningsOf } from "../checkpoint/warnings.ts";
 import { encodeIndex, type SafetensorsFile } from "../formats/safetensors/index.ts";
+import { printable } from "../foundation/errors.ts";
 import type { KernelReport } from "../kernels/select.ts";
 import { newWorkspace } from "../tensor/default-workspace.ts";
 import type { Workspace } from "../tensor/workspace.ts";
@@ -39,7 +40,7 @@ export class QuantizeJob {
   readonly #options: QuantizeModelOptions;
   readonly #config: ModelConfig | undefined;
   readonly #plan: Plan;
-  readonly #warnings: readonly string[];
+  readonly #warnings: string[];
   #totals = NO_TOTALS;
 
   constructor(
@@ -48,6 +49,7 @@ export class QuantizeJob {
     options: QuantizeModelOptions,
     config: ModelConfig | undefined,
     files: readonly SourceFile[],
+    leftOut: readonly string[] = [],
   ) {
     this.#output = output;
     this.#kind = kind;
@@ -55,6 +57,11 @@ export class QuantizeJob {
     this.#config = config;
     this.#plan = new Plan(files, identityOf(config), options);
     this.#warnings = warningsOf(this.#plan, config, kind);
+    if (kind === "directory" && leftOut.length > 0) {
+      const names = leftOut.slice(0, 3).map(printable).join(", ");
+      const more = leftOut.length > 3 ? ` and ${leftOut.length - 3} more` : "";
+      this.#warnings.push(`not copied, as other forms of the weights: ${names}${more}`);
+    }
   }
 
   async run(input: ModelInput | ByteStream): Promise<QuantizeModelResult> {

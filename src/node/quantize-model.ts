@@ -33,7 +33,9 @@ export async function quantizeModel(
     const model = await openModel(input, options.config);
     try {
       const files = model.files.map(({ source, table }) => ({ name: source.name, table }));
-      return await new QuantizeJob(output, kind, options, model.config, files).run(model);
+      return await new QuantizeJob(output, kind, options, model.config, files, model.leftOut).run(
+        model,
+      );
     } finally {
       await model.close();
     }

@@ -151,6 +151,9 @@ function scalesOf(quantized: QuantizedTensor, start: number, end: number): Float
 
 /** @returns the number of elements, having checked that every part of the record fits the shape */
 function checkRecord(quantized: QuantizedTensor): number {
+  if (typeof quantized !== "object" || quantized === null) {
+    throw new ArgumentError("quantized", "a record that quantize returned", quantized);
+  }
   oneOf("quantized.quantType", QUANT_TYPES, quantized.quantType);
   const elementCount = elementCountOf(quantized.shape);
   switch (quantized.quantType) {

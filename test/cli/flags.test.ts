@@ -184,10 +184,12 @@ describe("--dry-run", () => {
     for (const out of ["out", "out.safetensors", "a/b/out", "-"]) {
       const path = out === "-" ? out : join(folder, out);
       const { stdout, stderr } = await quantize([model, "-o", path, "--dry-run", "--json"]);
-      const summary = JSON.parse(stdout.toString());
+      // Standard output is for the file where the file goes there, in a dry run too.
+      const [said, silent] = out === "-" ? [stderr, stdout] : [stdout, stderr];
+      const summary = JSON.parse(said.toString());
       expect(summary).toMatchObject({ dryRun: true, exact: out === "-" });
       expect(summary.slackBytes > 0).toBe(out !== "-");
-      expect(stderr).toBe("");
+      expect(silent.toString()).toBe("");
     }
     expect(namesIn(folder)).toEqual([]);
     const text = await quantize([model, "-o", join(folder, "out"), "--dry-run"]);
@@ -197,7 +199,7 @@ describe("--dry-run", () => {
   it("is exact for standard output", async () => {
     const dry = await quantize([model, "-o", "-", "--dry-run", "--json"]);
     const real = await quantize([model, "-o", "-", "--quiet"]);
-    expect(JSON.parse(dry.stdout.toString()).bytesAfter).toBe(real.stdout.byteLength);
+    expect(JSON.parse(dry.stderr).bytesAfter).toBe(real.stdout.byteLength);
   });
 
   it("refuses what the real run refuses", async () => {

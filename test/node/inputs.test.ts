@@ -208,6 +208,11 @@ describe("other files", () => {
     "training_args.bin": "arguments, no weights",
     "1_Pooling/config.json": "{}",
     "assets/picture.png": "png",
+    ".gitattributes": "*.safetensors",
+    "vocab.bin": "words",
+    "adapter_model.safetensors": "another model's",
+    "2_Dense/model.safetensors": "a module's",
+    "2_Dense/pytorch_model.bin": "a module's",
   };
   const left = {
     "pytorch_model.bin": "old",
@@ -217,12 +222,11 @@ describe("other files", () => {
     "flax_model.msgpack": "old",
     "tf_model.h5": "old",
     "model.gguf": "old",
-    "adapter_model.safetensors": "old",
     "onnx/model.onnx": "old",
     "original/consolidated.00.pth": "old",
     "consolidated.pt": "old",
     "model.ckpt": "old",
-    ".gitattributes": "hidden",
+    ".git/config": "somebody's repository",
   };
 
   it("are copied, the old weights never", async () => {
@@ -235,6 +239,15 @@ describe("other files", () => {
     for (const [name, text] of Object.entries(kept)) {
       expect(out.get(name)?.toString()).toBe(text);
     }
+  });
+
+  it("that are other forms of the weights are told of", async () => {
+    const folder = join(temporaryFolder(), "model");
+    folderWith(left, writeModel(folder, tensors));
+    const { warnings } = await quantizeModel(folder, join(temporaryFolder(), "out"));
+    expect(warnings.join("\n")).toMatch(
+      /not copied, as other forms of the weights: .* and \d+ more/,
+    );
   });
 
   it("of a bare file's folder stay where they are, but for its config", async () => {

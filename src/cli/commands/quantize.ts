@@ -104,7 +104,7 @@ export function quantizeCommand(signal: AbortSignal): Command {
     .option("--overwrite", "replace an existing output")
     .option("--dry-run", "plan and tell the size; create nothing")
     .option("--json", "print the summary as JSON")
-    .option("--quiet", "no progress")
+    .option("--quiet", "no progress and no summary; warnings and errors only")
     .option("--allow-non-finite", "let NaN and infinity in weights through")
     .addHelpText("after", EXAMPLES)
     .action((model: string, flags: Flags) => run(model, flags, signal));
@@ -112,7 +112,7 @@ export function quantizeCommand(signal: AbortSignal): Command {
 
 async function run(model: string, flags: Flags, signal: AbortSignal): Promise<void> {
   const { output, rule, json = false, quiet = false, dryRun = false, ...options } = flags;
-  const toStdout = outputKindOf(output) === "stdout" && !dryRun;
+  const toStdout = outputKindOf(output) === "stdout";
   // JSON on standard error must stand alone there.
   const progress = new Progress(quiet || dryRun || (json && toStdout));
   const started = performance.now();
@@ -133,7 +133,7 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
     const job = { input: model, output, seconds: (performance.now() - started) / 1000 };
     const text = json ? jsonSummary(result, job) : textSummary(result, job);
     // A quiet job says nothing but what was asked for.
-    if (json || !quiet) (toStdout ? process.stderr : process.stdout).write(text);
+    if (json || dryRun || !quiet) (toStdout ? process.stderr : process.stdout).write(text);
   } finally {
     progress.stop();
   }
