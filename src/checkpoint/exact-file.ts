@@ -11,9 +11,10 @@ import {
   encodeHeaderChunks,
   headerByteLength,
   type TensorEntry,
+  WRITTEN_HEADER_BYTES_MAX,
 } from "../formats/safetensors/index.ts";
 import type { ByteSink } from "../foundation/byte-source.ts";
-import { PlanError, quoted } from "../foundation/errors.ts";
+import { ArgumentError, PlanError, printable, quoted } from "../foundation/errors.ts";
 import { FileRows, followsTexts, type OutputsOf } from "./file-rows.ts";
 import type { FinalParts } from "./layouts/layout.ts";
 import { type Move, moveRanges } from "./move-ranges.ts";
@@ -21,6 +22,27 @@ import type { UnitWriter } from "./unit-writer.ts";
 
 /** What `__metadata__` must say for transformers to accept a checkpoint. */
 export const METADATA: ReadonlyMap<string, string> = new Map([["format", "pt"]]);
+
+/**
+ * Bytes of a file's header.
+ *
+ * @throws PlanError when loaders would refuse it
+ */
+export function headerBytesOf(entries: Iterable<TensorEntry>, file: string): number {
+  try {
+    return headerByteLength(entries, METADATA);
+  } catch (error) {
+    throw error instanceof ArgumentError && error.argument === "header" ? tooLong(file) : error;
+  }
+}
+
+/** Only a directory can be split: elsewhere the header of very many tensors has no way out. */
+export function tooLong(file: string): PlanError {
+  return new PlanError(
+    `${printable(file)}: its header would be longer than ${WRITTEN_HEADER_BYTES_MAX} bytes, which ` +
+      "loaders refuse; write to a directory, where it is split into shards",
+  );
+}
 
 export class ExactFile {
   readonly #sink: ByteSink;
@@ -60,7 +82,7 @@ export class ExactFile {
       this.#bytes[row] = byteLength;
       offset += byteLength;
     }
-    this.#headerBytes = headerByteLength(this.#header, METADATA);
+    this.#headerBytes = headerBytesOf(this.#header, sink.name);
   }
 
   /** The units in the order that writes every tensor where it stays. */

@@ -2,7 +2,7 @@
 
 import { encodeHeader } from "../formats/safetensors/index.ts";
 import type { Workspace } from "../tensor/workspace.ts";
-import { METADATA } from "./exact-file.ts";
+import { headerBytesOf, METADATA } from "./exact-file.ts";
 import { type ForwardUnit, layoutForward } from "./forward-layout.ts";
 import type { FinalParts, OutputTensor } from "./layouts/layout.ts";
 import type { Plan } from "./plan.ts";
@@ -31,6 +31,7 @@ export async function writeForward(
   options: ForwardOptions,
 ): Promise<number> {
   const layout = layoutForward(plan);
+  headerBytesOf(layout.entries, "the output");
   const header = encodeHeader(layout.entries, METADATA);
   let written = 0;
   const send = (bytes: Uint8Array) => {

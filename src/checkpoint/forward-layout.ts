@@ -8,8 +8,13 @@
  * follow; small tensors of odd size wait for the end of the file.
  */
 
-import { dtypeBits, type TensorEntry } from "../formats/safetensors/index.ts";
+import {
+  dtypeBits,
+  type TensorEntry,
+  WRITTEN_HEADER_BYTES_MAX,
+} from "../formats/safetensors/index.ts";
 import { PlanError, quoted } from "../foundation/errors.ts";
+import { tooLong } from "./exact-file.ts";
 import type { OutputTensor } from "./layouts/layout.ts";
 import type { Plan } from "./plan.ts";
 
@@ -21,6 +26,9 @@ const HELD_BACK_BYTES = 1 << 16;
 
 /** All that is kept back together may not pass this; later ones stay in place. */
 const HELD_BACK_TOTAL_BYTES = 8 << 20;
+
+/** What a header entry has beside the name, at least: stops a hopeless layout early. */
+const SHORTEST_ENTRY_BYTES = 49;
 
 /** How one unit is written. */
 export interface ForwardUnit {
@@ -45,7 +53,10 @@ export function layoutForward(plan: Plan): ForwardLayout {
   const tail: OutputTensor[] = [];
   let offset = 0;
   let heldBackBytes = 0;
+  let headerBytes = 0;
   const put = (output: OutputTensor) => {
+    headerBytes += output.name.length + SHORTEST_ENTRY_BYTES;
+    if (headerBytes > WRITTEN_HEADER_BYTES_MAX) throw tooLong("the output");
     entries.push(entryAt(output, offset));
     offset += output.byteLength;
   };

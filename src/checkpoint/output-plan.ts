@@ -1,8 +1,8 @@
 /** Which units go to which output file, and how large the files become. */
 
-import { headerByteLength, WRITTEN_HEADER_BYTES_MAX } from "../formats/safetensors/index.ts";
+import { WRITTEN_HEADER_BYTES_MAX } from "../formats/safetensors/index.ts";
 import type { ByteSink } from "../foundation/byte-source.ts";
-import { ExactFile, METADATA } from "./exact-file.ts";
+import { ExactFile, headerBytesOf } from "./exact-file.ts";
 import { FileRows, type OutputsOf } from "./file-rows.ts";
 import { layoutForward } from "./forward-layout.ts";
 import type { Plan } from "./plan.ts";
@@ -83,18 +83,18 @@ export function exactSizes(plan: Plan, files: readonly OutputFile[]): OutputSize
   return withTotal(sizes, totalBytes - shortest);
 }
 
-function sizeOf(plan: Plan, { units }: OutputFile, text: TextSize): number {
+function sizeOf(plan: Plan, { name, units }: OutputFile, text: TextSize): number {
   const rows = new FileRows(units, (index, size) => plan.outputs(plan.unit(index), size));
   let dataBytes = 0;
   for (const { end } of rows.entries(text)) dataBytes = end;
-  return headerByteLength(rows.entries(text), METADATA) + dataBytes;
+  return headerBytesOf(rows.entries(text), name) + dataBytes;
 }
 
 /** Size of a forward-only file; always exact. */
 export function forwardSizes(plan: Plan, name: string): OutputSizes {
   const { entries } = layoutForward(plan);
   const dataBytes = entries.at(-1)?.end ?? 0;
-  return withTotal([{ name, bytes: headerByteLength(entries, METADATA) + dataBytes }], 0);
+  return withTotal([{ name, bytes: headerBytesOf(entries, name) + dataBytes }], 0);
 }
 
 function withTotal(files: OutputSizes["files"], slackBytes: number): OutputSizes {

@@ -64,11 +64,12 @@ export class Plan {
   /** The unit at `index`, in the order of the files and of the data in them. */
   unit(index: number): Unit {
     const file = this.#fileOf(index);
-    const { table } = this.files[file] as SourceFile;
+    const { name: fileName, table } = this.files[file] as SourceFile;
     const entry = table.at(index - (this.#starts[file] as number));
     const decision = this.#decisions[index] as number;
     return {
       file,
+      fileName,
       entry,
       action: ACTIONS[decision & 3] as Action,
       transpose: (decision & TRANSPOSE) !== 0,

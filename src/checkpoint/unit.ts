@@ -18,6 +18,7 @@ import type { Action } from "./rules.ts";
 export interface Unit {
   /** Index of the source file in the plan. */
   readonly file: number;
+  readonly fileName: string;
   readonly entry: TensorEntry;
   readonly action: Action;
   /** GPT-2's Conv1D holds [in, out]; loaders expect its quantized form as [out, in]. */
@@ -63,6 +64,7 @@ export function encodeJobOf(unit: Unit, coding: JobCoding): EncodeJob {
     dtype: floatDtypeOf(entry),
     elementCount: elementCountOf(shape),
     tensor: entry.name,
+    file: unit.fileName,
   };
   if (action === "llm-int8") {
     return { ...job, quantType: action, doubleQuant: false, columnCount: shape[1] as number };

@@ -68,12 +68,19 @@ export class NonFiniteError extends QuantwiseError {
   readonly index: number;
 
   /** @param asFloat16 the value only overflows once it is rounded to float16 (LLM.int8) */
-  constructor(tensor: string | undefined, index: number, value: number, asFloat16 = false) {
+  constructor(
+    tensor: string | undefined,
+    index: number,
+    value: number,
+    asFloat16 = false,
+    file?: string,
+  ) {
     const which = tensor === undefined ? "weights" : `tensor ${quoted(tensor)}`;
+    const where = file === undefined ? which : `${printable(file)}, ${which}`;
     const problem = asFloat16 && Number.isFinite(value) ? ", which float16 cannot hold" : "";
     super(
-      `${which}: element ${index} is ${value}${problem}; expected a finite number. ` +
-        "Repair the weights, keep the tensor in float, or allow non-finite values",
+      `${where}: element ${index} is ${value}${problem}; expected a finite number. Repair the ` +
+        "weights, keep the tensor in float, or allow it (allowNonFinite, --allow-non-finite)",
     );
     this.tensor = tensor;
     this.index = index;

@@ -20,7 +20,8 @@ import { addToTotals, NO_TOTALS, reportOf, type TensorReport } from "../checkpoi
 import type { SourceFile } from "../checkpoint/source-file.ts";
 import { streamReader, unitReader } from "../checkpoint/unit-reader.ts";
 import { warningsOf } from "../checkpoint/warnings.ts";
-import { encodeIndex, type SafetensorsFile } from "../formats/safetensors/index.ts";
+import { weightMapEntries } from "../checkpoint/weight-map.ts";
+import { encodeIndexChunks, type SafetensorsFile } from "../formats/safetensors/index.ts";
 import { printable } from "../foundation/errors.ts";
 import type { KernelReport } from "../kernels/select.ts";
 import { newWorkspace } from "../tensor/default-workspace.ts";
@@ -90,8 +91,8 @@ export class QuantizeJob {
     try {
       const files = await this.#convert(input, outputs, pending, workspace);
       if (this.#kind === "directory") {
-        const index = files.length > 1 ? this.#index(outputs, files) : undefined;
-        await this.#finishDirectory(pending, index, configText, input);
+        if (files.length > 1) await this.#writeIndex(pending, outputs, files);
+        await this.#finishDirectory(pending, configText, input);
       }
       this.#options.signal?.throwIfAborted();
       await pending.commit();
@@ -170,26 +171,27 @@ export class QuantizeJob {
     return { files: [{ name: "-", bytes: written }], totalBytes: written, slackBytes: 0 };
   }
 
-  #index(outputs: readonly OutputFile[], files: readonly WrittenFile[]): Uint8Array {
-    const weightMap = new Map<string, string>();
-    for (const { name: file, units } of outputs) {
-      for (const unit of units) {
-        for (const { name } of this.#plan.outputs(this.#plan.unit(unit), "typical")) {
-          weightMap.set(name, file);
-        }
-      }
-    }
+  async #writeIndex(
+    pending: PendingOutput,
+    outputs: readonly OutputFile[],
+    files: readonly WrittenFile[],
+  ): Promise<void> {
     const totalSize = files.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
-    return encodeIndex({ totalSize, weightMap });
+    const entries = weightMapEntries(this.#plan, outputs);
+    const sink = await pending.create(INDEX_NAME);
+    let position = 0;
+    for (const chunk of encodeIndexChunks(entries, totalSize)) {
+      await sink.write(chunk, position);
+      position += chunk.byteLength;
+    }
+    await sink.close();
   }
 
   async #finishDirectory(
     pending: PendingOutput,
-    index: Uint8Array | undefined,
     configText: string,
     input: ModelInput | ByteStream,
   ): Promise<void> {
-    if (index !== undefined) await writeText(join(pending.path, INDEX_NAME), index);
     await writeText(join(pending.path, "config.json"), configText);
     if (input instanceof ByteStream) return;
     for (const path of input.sidecars) {
@@ -230,7 +232,7 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-async function writeText(path: string, text: string | Uint8Array): Promise<void> {
+async function writeText(path: string, text: string): Promise<void> {
   try {
     await writeFile(path, text, { flush: true });
   } catch (cause) {

@@ -23,6 +23,8 @@ export interface EncodeJob extends Coding {
   readonly columnCount?: number;
   /** The tensor's name in errors. */
   readonly tensor?: string | undefined;
+  /** The file's name in errors. */
+  readonly file?: string | undefined;
   /** Let NaN and infinity through (their blocks decode to NaN). @defaultValue false */
   readonly allowNonFinite?: boolean | undefined;
   /** Replaces the mean of the absmax in double quantization. */
@@ -181,7 +183,7 @@ export class TensorEncoder {
   }
 
   #throwNonFinite(valuesPtr: number, block: number, elementCount: number): never {
-    const { quantType, dtype, tensor } = this.#job;
+    const { quantType, dtype, tensor, file } = this.#job;
     const start = block * this.#blockSize;
     const count = Math.min(this.#blockSize, elementCount - start);
     const weights = this.#widened(valuesPtr, start, count);
@@ -193,6 +195,7 @@ export class TensorEncoder {
       this.#encoded + start + at,
       weights[at] as number,
       quantType === "llm-int8" && dtype !== "float16",
+      file,
     );
   }
 

@@ -21,7 +21,7 @@ const expected = quantize(values, { doubleQuant: false });
 function unitOf(action: Action): Unit {
   const end = source.byteLength;
   const entry: TensorEntry = { name: "w", dtype: "F32", shape: [ROWS, COLUMNS], begin: 0, end };
-  return { file: 0, entry, action, transpose: false };
+  return { file: 0, fileName: "model.safetensors", entry, action, transpose: false };
 }
 
 type Wait = () => Promise<void>;

@@ -43,8 +43,33 @@ function startsLike(entry: string, path: string): boolean {
   return true;
 }
 
+/** Answers what an entry would hit among some modules. */
+export interface ModuleHits {
+  /** Something the entry would hit in v4, v5 early or v5: a module, or the parent of one. */
+  hitBy(entry: string): string | undefined;
+  /** Whether some module is below `parent`. */
+  holds(parent: string): boolean;
+}
+
+/** Looks at every module for every entry: for a few entries, it needs no memory of its own. */
+export class ModuleScan implements ModuleHits {
+  readonly #paths: readonly string[];
+
+  constructor(modules: readonly string[]) {
+    this.#paths = modules;
+  }
+
+  hitBy(entry: string): string | undefined {
+    return this.#paths.find((path) => v4Skips(entry, path) || v5EarlySkips(entry, path));
+  }
+
+  holds(parent: string): boolean {
+    return this.#paths.some((path) => path.startsWith(`${parent}.`));
+  }
+}
+
 /** Modules, indexed so that one entry is checked against all of them in logarithmic time. */
-export class ModuleIndex {
+export class ModuleIndex implements ModuleHits {
   readonly #paths: readonly string[];
   readonly #reversed: readonly string[];
   readonly #reversedParents: readonly string[];
@@ -67,7 +92,10 @@ export class ModuleIndex {
     this.#leaves = leaves;
   }
 
-  /** Something the entry would hit in v4, v5 early or v5: a module, or the parent of one. */
+  holds(parent: string): boolean {
+    return startingWith(this.#paths, `${parent}.`) !== undefined;
+  }
+
   hitBy(entry: string): string | undefined {
     const leaf = this.#leaves.get(entry);
     if (leaf !== undefined) return leaf;

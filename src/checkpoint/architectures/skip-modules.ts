@@ -5,7 +5,7 @@
 import { PlanError, quoted } from "../../foundation/errors.ts";
 import type { ModelIdentity } from "./identity.ts";
 import { type Architecture, architectureOf } from "./lookup.ts";
-import { isPlainEntry, ModuleIndex } from "./matchers.ts";
+import { isPlainEntry, type ModuleHits, ModuleIndex, ModuleScan } from "./matchers.ts";
 import { memoryNamer } from "./memory-names.ts";
 import { type PatternSet, patternSet } from "./patterns.ts";
 
@@ -32,8 +32,8 @@ export function skipModules(
   const isLinear = (path: string): boolean => sets === undefined || sets.linear.has(path);
   const targets = [...new Set(quantized.flatMap(namesOf))];
   const floats = [...new Set(kept.filter(isLinear).flatMap(namesOf))];
-  const index = new ModuleIndex(targets);
-  const entries = new Set(collapse(floats, targets, index));
+  const index = floats.length > FEW ? new ModuleIndex(targets) : new ModuleScan(targets);
+  const entries = new Set(collapse(floats, index));
   for (const name of headsOf(found).flatMap(namesOf)) {
     if (!targets.some((path) => path === name || path.endsWith(`.${name}`))) entries.add(name);
   }
@@ -44,6 +44,9 @@ export function skipModules(
   }
   return [...entries].sort();
 }
+
+/** Entries up to which looking at every module is cheaper than an index of them. */
+const FEW = 16;
 
 /** Layers that vLLM fuses into one, whose name it then looks for in the list. */
 const FUSED: readonly (readonly [string, readonly string[]])[] = [
@@ -102,20 +105,12 @@ function headsOf(found: Architecture | undefined): readonly string[] {
 }
 
 /** Names a numbered list ("….experts") instead of its members where nothing in it is quantized. */
-function collapse(
-  floats: readonly string[],
-  targets: readonly string[],
-  index: ModuleIndex,
-): string[] {
-  const occupied = new Set<string>();
-  for (const path of targets) {
-    for (const parent of parentsOf(path)) occupied.add(parent);
-  }
+function collapse(floats: readonly string[], index: ModuleHits): string[] {
   const usable = new Map<string, boolean>();
   const isUsable = (list: string): boolean => {
     let answer = usable.get(list);
     if (answer === undefined) {
-      answer = !occupied.has(list) && index.hitBy(list) === undefined;
+      answer = !index.holds(list) && index.hitBy(list) === undefined;
       usable.set(list, answer);
     }
     return answer;
@@ -138,7 +133,7 @@ function parentsOf(path: string): string[] {
 }
 
 /** A full path, or a parent of it, is covered by every matcher; what is left is to hit no other. */
-function prove(entry: string, index: ModuleIndex): void {
+function prove(entry: string, index: ModuleHits): void {
   if (!isPlainEntry(entry)) {
     throw new PlanError(
       `${quoted(entry)} stays in float but cannot be listed in llm_int8_skip_modules: ` +

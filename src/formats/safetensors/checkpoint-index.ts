@@ -50,38 +50,51 @@ export function encodeIndex(index: CheckpointIndexToWrite): Uint8Array<ArrayBuff
       throw new ArgumentError(key, "a whole number from 0 to 2^53 − 1", value);
     }
   }
+  const names = [...weightMap.keys()].sort(compareCodePoints);
+  const entries = names.map((name) => [name, weightMap.get(name) as string] as const);
+  const chunks = [...encodeIndexChunks(entries, totalSize, totalParameters)];
+  const bytes = new Uint8Array(chunks.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
+}
+
+/** Text gathered before it is encoded, in characters. */
+const BATCH_CHARACTERS = 1 << 16;
+
+/**
+ * As `encodeIndex`, piece by piece: an index of millions of tensors is never held as a whole.
+ *
+ * @param entries tensor name and shard file name, ascending by name in code points
+ * @throws ArgumentError for a shard name that `parseIndex` would refuse
+ */
+export function* encodeIndexChunks(
+  entries: Iterable<readonly [string, string]>,
+  totalSize: number,
+  totalParameters?: number,
+): Generator<Uint8Array<ArrayBuffer>, void, undefined> {
+  const encoder = new TextEncoder();
   const sizes =
     totalParameters === undefined ? "" : `    "total_parameters": ${totalParameters},\n`;
-  const head = `{\n  "metadata": {\n${sizes}    "total_size": ${totalSize}\n  },\n  "weight_map": {`;
-  const tail = `${weightMap.size === 0 ? "}" : "\n  }"}\n}\n`;
-
+  let text = `{\n  "metadata": {\n${sizes}    "total_size": ${totalSize}\n  },\n  "weight_map": {`;
   const shardTexts = new Map<string, string>();
-  for (const shard of new Set(weightMap.values())) {
-    const problem = shardNameProblem(shard);
-    if (problem !== undefined) throw new ArgumentError("weightMap", problem, shard);
-    shardTexts.set(shard, pythonString(shard));
+  let isFirst = true;
+  for (const [name, shard] of entries) {
+    let shardText = shardTexts.get(shard);
+    if (shardText === undefined) {
+      const problem = shardNameProblem(shard);
+      if (problem !== undefined) throw new ArgumentError("weightMap", problem, shard);
+      shardText = pythonString(shard);
+      shardTexts.set(shard, shardText);
+    }
+    text += `${isFirst ? "\n" : ",\n"}    ${pythonString(name)}: ${shardText}`;
+    isFirst = false;
+    if (text.length < BATCH_CHARACTERS) continue;
+    yield encoder.encode(text);
+    text = "";
   }
-  const names = [...weightMap.keys()].sort(compareCodePoints);
-  const lineOf = (name: string, position: number): string => {
-    const shard = shardTexts.get(weightMap.get(name) as string);
-    return `${position === 0 ? "\n" : ",\n"}    ${pythonString(name)}: ${shard}`;
-  };
-
-  // Everything is ASCII: units are bytes. Two passes keep one copy in memory.
-  let byteCount = head.length + tail.length;
-  names.forEach((name, position) => {
-    byteCount += lineOf(name, position).length;
-  });
-  const bytes = new Uint8Array(byteCount);
-  const encoder = new TextEncoder();
-  let at = 0;
-  const put = (text: string): void => {
-    at += encoder.encodeInto(text, bytes.subarray(at)).written;
-  };
-  put(head);
-  names.forEach((name, position) => {
-    put(lineOf(name, position));
-  });
-  put(tail);
-  return bytes;
+  yield encoder.encode(`${text}${isFirst ? "}" : "\n  }"}\n}\n`);
 }
