@@ -15,7 +15,7 @@ console.log(`\n$ npx ${words.join(" ")}\n`);
 execFileSync(process.execPath, ["build/js/cli.js", ...words.slice(1)], { stdio: "inherit" });
 
 console.log(
-  `\n${output}/ holds a checkpoint that transformers + bitsandbytes, vLLM and mistral.rs load:`,
+  `\n${output}/ holds a checkpoint that transformers + bitsandbytes load (README: who else):`,
 );
 for (const name of readdirSync(output)) {
   console.log(`  ${name} (${statSync(join(output, name)).size} bytes)`);

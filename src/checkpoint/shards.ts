@@ -171,7 +171,8 @@ function blockOf(name: string): string {
   return /^.*?\.\d+(?=\.)/.exec(name)?.[0] ?? moduleOf(name);
 }
 
-/** "a.b" of "a.b.weight". */
+/** "a.b" of "a.b.weight"; a name without dots stands for itself. */
 function moduleOf(name: string): string {
-  return name.slice(0, Math.max(0, name.lastIndexOf(".")));
+  const dot = name.lastIndexOf(".");
+  return dot < 0 ? name : name.slice(0, dot);
 }

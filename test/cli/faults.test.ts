@@ -61,7 +61,7 @@ describe("NaN and infinity", () => {
       ]);
       expect(code).toBe(1);
       expect(stdout.toString()).toBe("");
-      expect(stderr).toContain(`tensor "${LATE}": element ${index} is ${text}`);
+      expect(stderr).toContain(`model.safetensors, tensor "${LATE}": element ${index} is ${text}`);
       expect(stderr).not.toMatch(/\n\s+at /);
     }
     expect(namesIn(folder)).toEqual(["model"]);

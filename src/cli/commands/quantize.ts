@@ -45,7 +45,7 @@ In a glob "." separates segments, "*" stays inside one, "**" crosses. Of --exclu
 
 export function quantizeCommand(signal: AbortSignal): Command {
   return new Command("quantize")
-    .description("quantize a checkpoint into one that transformers, vLLM and mistral.rs load")
+    .description("quantize a checkpoint into one that transformers + bitsandbytes load")
     .argument("<model>", "a .safetensors file, a checkpoint directory, or - for standard input")
     .requiredOption(
       "-o, --output <out>",

@@ -34,6 +34,7 @@ export function instantiateKernels(module?: WebAssembly.Module): KernelInstance 
     module === undefined
       ? instantiateSync(embeddedModule(), imports).instance
       : new WebAssembly.Instance(module, imports);
+  // The engine types exports as unknown; the check that follows is what makes this true.
   const exports = instance.exports as unknown as KernelExports;
   const missing = EXPORT_NAMES.filter((name) => typeof exports[name] !== "function");
   if (missing.length > 0 || exports.abiVersion() !== ABI_VERSION) {
