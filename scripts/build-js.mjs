@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { buildReport } from "./build-report.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const { version } = JSON.parse(readFileSync("package.json", "utf8"));
@@ -21,6 +22,9 @@ const common = {
   legalComments: "none",
   define: { QUANTWISE_VERSION: JSON.stringify(version) },
 };
+
+// The report's page, which goes into the command as text.
+const page = await buildReport();
 
 // The library: one copy of shared code. Only the door `node` imports Node's modules.
 const library = await build({
@@ -52,7 +56,7 @@ const command = await build({
 
 // npm would leave out what git ignores.
 writeFileSync("build/.npmignore", "*.map\nkernels.debug.*\nsample-nf4/\n");
-writeFileSync(join(out, "THIRD-PARTY.txt"), licences([library, command]));
+writeFileSync(join(out, "THIRD-PARTY.txt"), licences([library, command, page]));
 
 /** The licence texts of the packages that went into the bundles. */
 function licences(results) {
