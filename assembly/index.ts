@@ -1,5 +1,12 @@
 /** The export list. Argument orders and the memory contract: README.md. */
 
+export {
+  dequantizeAffineColumns,
+  dequantizeAffineRuns,
+} from "./kernels/affine/dequantize-affine";
+export { affineParameters, symmetricScales } from "./kernels/affine/parameters";
+export { quantizeAffineColumns, quantizeAffineRuns } from "./kernels/affine/quantize-affine";
+export { rangeColumns, rangeRuns } from "./kernels/affine/range";
 export { dequantizeCode4ToF32 } from "./kernels/codebook/dequantize-code4-to-f32";
 export {
   dequantizeCode4ToBf16,
@@ -23,13 +30,17 @@ export { narrowF32ToBf16 } from "./kernels/convert/narrow-f32-to-bf16";
 export { narrowF32ToF16 } from "./kernels/convert/narrow-f32-to-f16";
 export { widenBf16ToF32 } from "./kernels/convert/widen-bf16-to-f32";
 export { widenF16ToF32 } from "./kernels/convert/widen-f16-to-f32";
+export { dequantizeFloatColumns, dequantizeFloatRuns } from "./kernels/float/dequantize-float";
+export { quantizeFloatColumns, quantizeFloatRuns } from "./kernels/float/quantize-float";
+export { packNibbles } from "./kernels/nibbles/pack-nibbles";
+export { unpackNibbles } from "./kernels/nibbles/unpack-nibbles";
 export { dequantizeInt8ToF32 } from "./kernels/rows/dequantize-int8-to-f32";
 export { quantizeF16ToInt8 } from "./kernels/rows/quantize-f16-to-int8";
 export { absmaxBf16, absmaxF16, absmaxF32 } from "./kernels/statistics/absmax";
 
 /** Bumped whenever an exported name, its argument order or its meaning changes. */
 export function abiVersion(): u32 {
-  return 1;
+  return 2;
 }
 
 /** First byte that the host may use; below it lie the module's own constants. */

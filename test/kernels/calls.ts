@@ -14,10 +14,11 @@ export class Slot {
   private readonly kernels: KernelSet;
   private readonly canaries: Uint8Array;
 
-  constructor(kernels: KernelSet, capacity: number) {
+  /** @param misalignment  bytes after a multiple of 16 */
+  constructor(kernels: KernelSet, capacity: number, misalignment = 0) {
     this.kernels = kernels;
     this.canaries = new Uint8Array(capacity + 2 * MARGIN).fill(CANARY);
-    this.ptr = kernels.allocate(capacity + 2 * MARGIN) + MARGIN;
+    this.ptr = kernels.allocate(capacity + 2 * MARGIN + misalignment) + MARGIN + misalignment;
   }
 
   private all(): Uint8Array {

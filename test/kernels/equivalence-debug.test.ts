@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createKernelSet } from "../../src/kernels/select.ts";
 import { describeEquivalence } from "./equivalence.suite.ts";
+import { describeRuns } from "./runs.suite.ts";
 
 /** The build with assertions, as a module that the caller compiled. */
 const module = new WebAssembly.Module(
@@ -8,3 +9,4 @@ const module = new WebAssembly.Module(
 );
 
 describeEquivalence("wasm (debug)", () => createKernelSet("wasm", { module }).kernels);
+describeRuns("wasm (debug)", () => createKernelSet("wasm", { module }).kernels);

@@ -4,6 +4,7 @@ import type { FloatDtype } from "../../foundation/dtype.ts";
 import { f16ToF32, f32ToF16 } from "../../foundation/half.ts";
 import { absmaxOf } from "./block-scale.ts";
 import { type FloatView, floatView } from "./float-view.ts";
+import { roundHalfEven } from "./round.ts";
 
 const fl = Math.fround;
 
@@ -68,11 +69,4 @@ export function dequantizeRows(
 
 function roundedToF16(values: FloatView): FloatView {
   return { get: (index) => f16ToF32(f32ToF16(values.get(index))), set: values.set };
-}
-
-function roundHalfEven(value: number): number {
-  const below = Math.floor(value);
-  const fraction = value - below;
-  if (fraction !== 0.5) return fraction < 0.5 ? below : below + 1;
-  return below % 2 === 0 ? below : below + 1;
 }

@@ -1,11 +1,14 @@
 /** The kernels in scalar TypeScript: openly slow, the oracle, and the fallback without SIMD. */
 
 import type { KernelSet } from "../kernel-set.ts";
+import { affineParameters, dequantizeAffine, extendRange, quantizeAffine } from "./affine.ts";
 import { absmaxOf } from "./block-scale.ts";
 import { dequantizeBlocks, quantizeBlocks } from "./codebook.ts";
 import { convertFloats } from "./convert.ts";
+import { dequantizeFloat, quantizeFloat } from "./float-cast.ts";
 import { floatView } from "./float-view.ts";
 import { dequantizeRows, quantizeRows } from "./int8-rows.ts";
+import { packNibbles, unpackNibbles } from "./nibbles.ts";
 
 /** A new set with its own, empty memory. */
 export function createReferenceKernelSet(): KernelSet {
@@ -47,5 +50,14 @@ export function createReferenceKernelSet(): KernelSet {
     quantizeInt8Rows: (...call) => quantizeRows(buffer, ...call),
     dequantizeInt8Rows: (...call) => dequantizeRows(buffer, ...call),
     convert: (...call) => convertFloats(buffer, ...call),
+
+    range: (...call) => extendRange(buffer, ...call),
+    affineParameters: (...call) => affineParameters(buffer, ...call),
+    quantizeAffine: (...call) => quantizeAffine(buffer, ...call),
+    dequantizeAffine: (...call) => dequantizeAffine(buffer, ...call),
+    quantizeFloat: (...call) => quantizeFloat(buffer, ...call),
+    dequantizeFloat: (...call) => dequantizeFloat(buffer, ...call),
+    packNibbles: (...call) => packNibbles(buffer, ...call),
+    unpackNibbles: (...call) => unpackNibbles(buffer, ...call),
   };
 }

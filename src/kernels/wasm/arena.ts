@@ -17,6 +17,7 @@ export class Arena {
   readonly levels4: TableSlot;
   readonly table8: TableSlot;
   readonly levels8: TableSlot;
+  readonly floatLevels: TableSlot;
   /** One f32, for a scale or a result. */
   readonly scalarPtr: number;
   /** f32[TILE_VALUES] each. */
@@ -32,6 +33,7 @@ export class Arena {
     this.levels4 = slot(LEVELS4_BYTES);
     this.table8 = slot(TABLE8_BYTES);
     this.levels8 = slot(1024);
+    this.floatLevels = slot(1024);
     this.scalarPtr = this.allocate(16);
     this.tilePtr = this.allocate(4 * TILE_VALUES);
     this.secondTilePtr = this.allocate(4 * TILE_VALUES);

@@ -25,6 +25,70 @@ type AbsmaxKernel = (
 
 type ConvertKernel = (sourcePtr: number, targetPtr: number, elementCount: number) => void;
 
+/** Elements of a call up to the ends of its first row and run, lengths, first scale and count. */
+export type RunArguments = readonly [
+  rowRest: number,
+  runRest: number,
+  rowLength: number,
+  runLength: number,
+  scale: number,
+  scaleCount: number,
+];
+
+/** Runs of 1: the first value's scale, and how many there are. */
+export type ColumnArguments = readonly [scale: number, scaleCount: number];
+
+type Range<Where extends readonly number[]> = (
+  valuesPtr: number,
+  minPtr: number,
+  maxPtr: number,
+  elementCount: number,
+  ...where: Where
+) => number;
+
+type QuantizeAffine<Where extends readonly number[]> = (
+  valuesPtr: number,
+  scalePtr: number,
+  zeroPointPtr: number,
+  codesPtr: number,
+  elementCount: number,
+  ...rest: [...where: Where, lowest: number, highest: number]
+) => void;
+
+/** Returns the bits (maybe as a negative i32) of the largest |scale|. */
+type DequantizeAffine<Where extends readonly number[]> = (
+  codesPtr: number,
+  scalePtr: number,
+  zeroPointPtr: number,
+  valuesPtr: number,
+  elementCount: number,
+  ...rest: [...where: Where, signBit: number]
+) => number;
+
+type QuantizeFloat<Where extends readonly number[]> = (
+  valuesPtr: number,
+  scalePtr: number,
+  codesPtr: number,
+  elementCount: number,
+  ...rest: [
+    ...where: Where,
+    largest: number,
+    smallest: number,
+    fractionBits: number,
+    signBit: number,
+    nanCode: number,
+  ]
+) => void;
+
+type DequantizeFloat<Where extends readonly number[]> = (
+  codesPtr: number,
+  scalePtr: number,
+  levelsPtr: number,
+  valuesPtr: number,
+  elementCount: number,
+  ...where: Where
+) => void;
+
 export interface KernelExports {
   abiVersion(): number;
   heapBase(): number;
@@ -64,10 +128,41 @@ export interface KernelExports {
   readonly widenBf16ToF32: ConvertKernel;
   readonly narrowF32ToF16: ConvertKernel;
   readonly narrowF32ToBf16: ConvertKernel;
+
+  readonly rangeRuns: Range<RunArguments>;
+  readonly rangeColumns: Range<ColumnArguments>;
+  affineParameters(
+    minPtr: number,
+    maxPtr: number,
+    scalePtr: number,
+    zeroPointPtr: number,
+    scaleCount: number,
+    lowest: number,
+    highest: number,
+  ): void;
+  symmetricScales(
+    minPtr: number,
+    maxPtr: number,
+    scalePtr: number,
+    scaleCount: number,
+    highest: number,
+  ): void;
+  readonly quantizeAffineRuns: QuantizeAffine<RunArguments>;
+  readonly quantizeAffineColumns: QuantizeAffine<ColumnArguments>;
+  readonly dequantizeAffineRuns: DequantizeAffine<RunArguments>;
+  readonly dequantizeAffineColumns: DequantizeAffine<ColumnArguments>;
+
+  readonly quantizeFloatRuns: QuantizeFloat<RunArguments>;
+  readonly quantizeFloatColumns: QuantizeFloat<ColumnArguments>;
+  readonly dequantizeFloatRuns: DequantizeFloat<RunArguments>;
+  readonly dequantizeFloatColumns: DequantizeFloat<ColumnArguments>;
+
+  packNibbles(codesPtr: number, packedPtr: number, elementCount: number): void;
+  unpackNibbles(packedPtr: number, codesPtr: number, elementCount: number, signBit: number): void;
 }
 
 /** The ABI that this file describes; a binary with another one is refused. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 /** Every export by name: the type above, at run time. */
 export const EXPORT_NAMES = Object.keys({
@@ -94,4 +189,18 @@ export const EXPORT_NAMES = Object.keys({
   widenBf16ToF32: 0,
   narrowF32ToF16: 0,
   narrowF32ToBf16: 0,
+  rangeRuns: 0,
+  rangeColumns: 0,
+  affineParameters: 0,
+  symmetricScales: 0,
+  quantizeAffineRuns: 0,
+  quantizeAffineColumns: 0,
+  dequantizeAffineRuns: 0,
+  dequantizeAffineColumns: 0,
+  quantizeFloatRuns: 0,
+  quantizeFloatColumns: 0,
+  dequantizeFloatRuns: 0,
+  dequantizeFloatColumns: 0,
+  packNibbles: 0,
+  unpackNibbles: 0,
 } satisfies Record<keyof KernelExports, 0>) as readonly (keyof KernelExports)[];

@@ -2,8 +2,10 @@
 
 import { ArgumentError } from "../../foundation/errors.ts";
 import type { KernelSet } from "../kernel-set.ts";
+import { AffineKernels } from "./affine.ts";
 import { Arena } from "./arena.ts";
 import { BlockDequantizer } from "./dequantize-blocks.ts";
+import { FloatCasts } from "./float-casts.ts";
 import { FloatKernels } from "./float-kernels.ts";
 import { instantiateKernels } from "./instantiate.ts";
 import { Int8Rows } from "./int8-rows.ts";
@@ -22,6 +24,8 @@ export function createWasmKernelSet(module?: WebAssembly.Module): KernelSet {
   const quantizer = new BlockQuantizer(exports, arena, floats);
   const dequantizer = new BlockDequantizer(exports, arena, floats);
   const rows = new Int8Rows(exports, arena, floats);
+  const affine = new AffineKernels(exports, floats);
+  const casts = new FloatCasts(exports, arena);
 
   return {
     name: "wasm",
@@ -51,6 +55,16 @@ export function createWasmKernelSet(module?: WebAssembly.Module): KernelSet {
     quantizeInt8Rows: (...call) => rows.quantize(...call),
     dequantizeInt8Rows: (...call) => rows.dequantize(...call),
     convert: (...call) => floats.convert(...call),
+
+    range: (...call) => affine.range(...call),
+    affineParameters: (...call) => affine.parameters(...call),
+    quantizeAffine: (...call) => affine.quantize(...call),
+    dequantizeAffine: (...call) => affine.dequantize(...call),
+    quantizeFloat: (...call) => casts.quantize(...call),
+    dequantizeFloat: (...call) => casts.dequantize(...call),
+    packNibbles: (...call) => exports.packNibbles(...call),
+    unpackNibbles: (packedPtr, codesPtr, elementCount, signed) =>
+      exports.unpackNibbles(packedPtr, codesPtr, elementCount, signed ? 8 : 0),
   };
 }
 

@@ -1,32 +1,34 @@
-/** Tables in WASM memory: built once a codebook and mode, copied in when another was there. */
+/** Tables in WASM memory: built once a codebook and mode or a format, copied in when another was there. */
 
 import type { Codebook, QuantMode } from "../../../schemes/codebook.ts";
+import { type FloatFormat, floatLevels } from "../../../schemes/float-format.ts";
+import { TableWriter } from "./table-writer.ts";
 import { levelsTable4, quantizeTable4, type Table4 } from "./table4.ts";
 import { quantizeTable8, type Table8 } from "./table8.ts";
 
-/** Shared by all sets. A codebook is taken to be immutable. */
-function remembered<Table extends object>(
-  build: (codebook: Codebook) => Table,
-): (codebook: Codebook) => Table {
-  const built = new WeakMap<Codebook, Table>();
-  return (codebook) => {
-    let table = built.get(codebook);
+/** Shared by all sets. A codebook or format is taken to be immutable. */
+function remembered<Scheme extends object, Table extends object>(
+  build: (scheme: Scheme) => Table,
+): (scheme: Scheme) => Table {
+  const built = new WeakMap<Scheme, Table>();
+  return (scheme) => {
+    let table = built.get(scheme);
     if (table === undefined) {
-      table = build(codebook);
-      built.set(codebook, table);
+      table = build(scheme);
+      built.set(scheme, table);
     }
     return table;
   };
 }
 
 const tables4: Record<QuantMode, (codebook: Codebook) => Table4> = {
-  torch: /* @__PURE__ */ remembered((codebook) => quantizeTable4(codebook, "torch")),
-  cuda: /* @__PURE__ */ remembered((codebook) => quantizeTable4(codebook, "cuda")),
+  torch: /* @__PURE__ */ remembered((codebook: Codebook) => quantizeTable4(codebook, "torch")),
+  cuda: /* @__PURE__ */ remembered((codebook: Codebook) => quantizeTable4(codebook, "cuda")),
 };
 
 const tables8: Record<QuantMode, (codebook: Codebook) => Table8> = {
-  torch: /* @__PURE__ */ remembered((codebook) => quantizeTable8(codebook, "torch")),
-  cuda: /* @__PURE__ */ remembered((codebook) => quantizeTable8(codebook, "cuda")),
+  torch: /* @__PURE__ */ remembered((codebook: Codebook) => quantizeTable8(codebook, "torch")),
+  cuda: /* @__PURE__ */ remembered((codebook: Codebook) => quantizeTable8(codebook, "cuda")),
 };
 
 export function builtTable4(codebook: Codebook, mode: QuantMode): Table4 {
@@ -41,8 +43,19 @@ export const builtLevels4 = /* @__PURE__ */ remembered(levelsTable4);
 
 /** f32[256] as bytes. */
 export const builtLevels8 = /* @__PURE__ */ remembered(
-  ({ levels }) => new Uint8Array(levels.slice().buffer),
+  ({ levels }: Codebook) => new Uint8Array(levels.slice().buffer),
 );
+
+/** f32[256] as bytes; levels of 4-bit codes are repeated, so that the high nibble does not count. */
+export const builtFloatLevels = /* @__PURE__ */ remembered((format: FloatFormat) => {
+  const levels = floatLevels(format);
+  const table = new TableWriter(1024);
+  table.f32(
+    0,
+    Float32Array.from({ length: 256 }, (_, byte) => levels[byte % levels.length] ?? 0),
+  );
+  return table.bytes;
+});
 
 /** One place in memory that holds one of several tables at a time. */
 export class TableSlot {
