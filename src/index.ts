@@ -27,6 +27,12 @@ export {
 export type { KernelChoice } from "./kernels/kernel-set.ts";
 export type { KernelReport } from "./kernels/select.ts";
 export type { QuantMode } from "./schemes/codebook.ts";
+export type {
+  QuantType,
+  QuantType4,
+  QuantTypeAffine,
+  QuantTypeFloat,
+} from "./schemes/registry.ts";
 // Which kernels run here, and why.
 export { kernelReport } from "./tensor/default-workspace.ts";
 // Weights in memory: synchronous, no files.
@@ -35,12 +41,14 @@ export type { FloatArray } from "./tensor/float-array.ts";
 export type { CodingOptions } from "./tensor/options.ts";
 export { type QuantizedBy, type QuantizeOptions, quantize } from "./tensor/quantize.ts";
 export type {
+  Granularity,
   NestedAbsmax,
+  NestedScale,
   Quantized4Bit,
+  QuantizedAffine,
   QuantizedDynamic8,
+  QuantizedFloat,
   QuantizedInt8,
   QuantizedTensor,
   QuantStorage,
-  QuantType,
-  QuantType4,
 } from "./tensor/quantized-tensor.ts";

@@ -9,9 +9,8 @@ import { exactFile, type OutputFile } from "./output-plan.ts";
 import type { Plan } from "./plan.ts";
 import { reportOf, type TensorReport } from "./report.ts";
 import { type RunOptions, runUnit } from "./run-unit.ts";
-import type { TensorReader } from "./tensor-reader.ts";
 import type { Unit } from "./unit.ts";
-import { streamReader, unitReader } from "./unit-reader.ts";
+import { type OpenReader, streamReader, unitReader } from "./unit-reader.ts";
 
 /** A sink that its owner closes when the file is whole. */
 export interface FileSink extends ByteSink {
@@ -120,12 +119,12 @@ async function runInto(
   layout: ExactFile,
   index: number,
   unit: Unit,
-  reader: TensorReader,
+  open: OpenReader,
   plan: Plan,
   workspace: Workspace,
   options: ConvertOptions,
 ): Promise<void> {
-  const error = await runUnit(unit, reader, layout.writer(index), workspace, options);
+  const error = await runUnit(unit, open, layout.writer(index), workspace, options);
   options.onTensor?.(reportOf(unit, plan.outputs(unit, "typical"), error));
 }
 

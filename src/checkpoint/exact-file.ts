@@ -20,17 +20,18 @@ import type { FinalParts } from "./layouts/layout.ts";
 import { type Move, moveRanges } from "./move-ranges.ts";
 import type { UnitWriter } from "./unit-writer.ts";
 
-/** What `__metadata__` must say for transformers to accept a checkpoint. */
-export const METADATA: ReadonlyMap<string, string> = new Map([["format", "pt"]]);
-
 /**
  * Bytes of a file's header.
  *
  * @throws PlanError when loaders would refuse it
  */
-export function headerBytesOf(entries: Iterable<TensorEntry>, file: string): number {
+export function headerBytesOf(
+  entries: Iterable<TensorEntry>,
+  metadata: ReadonlyMap<string, string>,
+  file: string,
+): number {
   try {
-    return headerByteLength(entries, METADATA);
+    return headerByteLength(entries, metadata);
   } catch (error) {
     throw error instanceof ArgumentError && error.argument === "header" ? tooLong(file) : error;
   }
@@ -47,6 +48,7 @@ export function tooLong(file: string): PlanError {
 export class ExactFile {
   readonly #sink: ByteSink;
   readonly #rows: FileRows;
+  readonly #metadata: ReadonlyMap<string, string>;
   /** Offset in the data section by the guessed lengths. */
   readonly #guess: Float64Array;
   /** Offset in the file where a row was written. */
@@ -61,11 +63,19 @@ export class ExactFile {
   /**
    * @param units the units of this file
    * @param outputsOf a unit's stored tensors, their text sizes guessed or bounded
+   * @param metadata the header's `__metadata__`
    * @param inOrder the caller will take the units as `order` gives them: then texts of another
    * length than guessed shift what follows before it is written
    */
-  constructor(sink: ByteSink, units: ArrayLike<number>, outputsOf: OutputsOf, inOrder: boolean) {
+  constructor(
+    sink: ByteSink,
+    units: ArrayLike<number>,
+    outputsOf: OutputsOf,
+    metadata: ReadonlyMap<string, string>,
+    inOrder: boolean,
+  ) {
     this.#sink = sink;
+    this.#metadata = metadata;
     this.#rows = new FileRows(units, outputsOf);
     const count = this.#rows.length;
     this.#inOrder = inOrder && this.#rows.textsComeInOrder();
@@ -82,7 +92,7 @@ export class ExactFile {
       this.#bytes[row] = byteLength;
       offset += byteLength;
     }
-    this.#headerBytes = headerBytesOf(this.#header, sink.name);
+    this.#headerBytes = headerBytesOf(this.#header, metadata, sink.name);
   }
 
   /** The units in the order that writes every tensor where it stays. */
@@ -107,10 +117,10 @@ export class ExactFile {
 
   /** Moves what must move and writes the header. */
   async finish(): Promise<{ bytes: number; dataBytes: number }> {
-    const dataStart = headerByteLength(this.#header, METADATA);
+    const dataStart = headerByteLength(this.#header, this.#metadata);
     await moveRanges(this.#sink, this.#moves(dataStart));
     let position = 0;
-    for (const piece of encodeHeaderChunks(this.#header, METADATA)) {
+    for (const piece of encodeHeaderChunks(this.#header, this.#metadata)) {
       await this.#sink.write(piece, position);
       position += piece.byteLength;
     }

@@ -2,14 +2,14 @@
 
 import { encodeHeader } from "../formats/safetensors/index.ts";
 import type { Workspace } from "../tensor/workspace.ts";
-import { headerBytesOf, METADATA } from "./exact-file.ts";
+import { headerBytesOf } from "./exact-file.ts";
 import { type ForwardUnit, layoutForward } from "./forward-layout.ts";
-import type { FinalParts, OutputTensor } from "./layouts/layout.ts";
+import type { FinalParts, OutputTensor, Role } from "./layouts/layout.ts";
 import type { Plan } from "./plan.ts";
 import { reportOf, type TensorReport } from "./report.ts";
 import { type RunOptions, runUnit } from "./run-unit.ts";
-import type { TensorReader } from "./tensor-reader.ts";
 import type { Unit } from "./unit.ts";
+import type { OpenReader } from "./unit-reader.ts";
 import type { UnitWriter } from "./unit-writer.ts";
 
 export interface ForwardOptions extends RunOptions {
@@ -18,21 +18,22 @@ export interface ForwardOptions extends RunOptions {
 }
 
 /**
- * @param readerOf gives the reader of a unit; called once for every unit, in order
+ * @param readerOf opens the bytes of a unit; called once for every unit, in order
  * @param emit takes the file's bytes in order; a chunk may be a view of kernel memory, which is
  * used again when the promise settles
  * @returns bytes written
  */
 export async function writeForward(
   plan: Plan,
-  readerOf: (unit: Unit) => Promise<TensorReader>,
+  readerOf: (unit: Unit) => Promise<OpenReader>,
   emit: (bytes: Uint8Array) => Promise<void>,
   workspace: Workspace,
   options: ForwardOptions,
 ): Promise<number> {
   const layout = layoutForward(plan);
-  headerBytesOf(layout.entries, "the output");
-  const header = encodeHeader(layout.entries, METADATA);
+  const metadata = plan.metadata(plan.indices());
+  headerBytesOf(layout.entries, metadata, "the output");
+  const header = encodeHeader(layout.entries, metadata);
   let written = 0;
   const send = (bytes: Uint8Array) => {
     written += bytes.byteLength;
@@ -42,11 +43,11 @@ export async function writeForward(
   const tail = new Map<string, Uint8Array>();
   for (let index = 0; index < plan.length; index++) {
     const unit = plan.unit(index);
-    const { quantStateBytes, heldBack } = layout.units[index] as ForwardUnit;
+    const { quantStateBytes, heldBack, tailRoles } = layout.units[index] as ForwardUnit;
     const outputs = plan.outputs(unit, quantStateBytes);
     const writer = heldBack
       ? keepingWriter(outputs, tail)
-      : sendingWriter(outputs, quantStateBytes, send, tail);
+      : sendingWriter(outputs, quantStateBytes, tailRoles, send, tail);
     const error = await runUnit(unit, await readerOf(unit), writer, workspace, options);
     options.onTensor?.(reportOf(unit, outputs, error));
   }
@@ -58,6 +59,7 @@ export async function writeForward(
 function sendingWriter(
   outputs: readonly OutputTensor[],
   quantStateBytes: number,
+  tailRoles: readonly Role[],
   send: (bytes: Uint8Array) => Promise<void>,
   tail: Map<string, Uint8Array>,
 ): UnitWriter {
@@ -73,7 +75,7 @@ function sendingWriter(
       for (const { role, name } of outputs) {
         const bytes = parts.get(role);
         if (bytes === undefined) continue;
-        if (role === "weightFormat") tail.set(name, bytes);
+        if (tailRoles.includes(role)) tail.set(name, bytes);
         else await send(bytes);
       }
     },

@@ -15,7 +15,7 @@ import {
 } from "../formats/safetensors/index.ts";
 import { PlanError, quoted } from "../foundation/errors.ts";
 import { tooLong } from "./exact-file.ts";
-import type { OutputTensor } from "./layouts/layout.ts";
+import type { OutputTensor, Role } from "./layouts/layout.ts";
 import type { Plan } from "./plan.ts";
 
 /** Units end at multiples of this, the largest item size. */
@@ -36,6 +36,8 @@ export interface ForwardUnit {
   readonly quantStateBytes: number;
   /** The whole unit waits for the end of the file. */
   readonly heldBack: boolean;
+  /** Parts of it that do. */
+  readonly tailRoles: readonly Role[];
 }
 
 export interface ForwardLayout {
@@ -64,24 +66,23 @@ export function layoutForward(plan: Plan): ForwardLayout {
   for (const unit of plan.units()) {
     const outputs = plan.outputs(unit, "longest");
     const unitBytes = outputs.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    const heldBack =
-      !outputs.some(({ role }) => role === "quantState") &&
-      !endsAligned(outputs) &&
-      unitBytes <= HELD_BACK_BYTES &&
-      heldBackBytes + unitBytes <= HELD_BACK_TOTAL_BYTES;
-    if (heldBack) {
+    const fits = unitBytes <= HELD_BACK_BYTES && heldBackBytes + unitBytes <= HELD_BACK_TOTAL_BYTES;
+    const tailRoles = outputs.filter(goesToTail).map(({ role }) => role);
+    const inPlace = outputs.filter(({ role }) => !tailRoles.includes(role));
+    const hasText = outputs.some(({ role }) => role === "quantState");
+    if (!hasText && fits && !inPlace.every(isAligned)) {
       heldBackBytes += unitBytes;
       tail.push(...outputs);
-      units.push({ quantStateBytes: 0, heldBack });
+      units.push({ quantStateBytes: 0, heldBack: true, tailRoles: [] });
       continue;
     }
     const quantStateBytes = stretchedText(outputs, offset);
     const sized = quantStateBytes === 0 ? outputs : plan.outputs(unit, quantStateBytes);
     for (const output of sized) {
-      if (output.role === "weightFormat") tail.push(output);
+      if (tailRoles.includes(output.role)) tail.push(output);
       else put(output);
     }
-    units.push({ quantStateBytes, heldBack });
+    units.push({ quantStateBytes, heldBack: false, tailRoles });
   }
   // Largest items first: each then ends at a multiple of the next one's item size.
   tail.sort((a, b) => dtypeBits(b.dtype) - dtypeBits(a.dtype));
@@ -89,11 +90,13 @@ export function layoutForward(plan: Plan): ForwardLayout {
   return { entries, units, tail: tail.map(({ name }) => name) };
 }
 
-/** weight_format, one byte, goes to the end in any case. */
-function endsAligned(outputs: readonly OutputTensor[]): boolean {
-  return outputs.every(
-    ({ role, byteLength }) => role === "weightFormat" || byteLength % ALIGNMENT === 0,
-  );
+/** Parts of a few bytes, which would misalign what follows: one value a tensor. */
+function goesToTail(output: OutputTensor): boolean {
+  return output.role !== "copy" && output.role !== "codes" && output.byteLength < ALIGNMENT;
+}
+
+function isAligned({ byteLength }: OutputTensor): boolean {
+  return byteLength % ALIGNMENT === 0;
 }
 
 /**

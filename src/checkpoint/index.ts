@@ -10,14 +10,20 @@ export {
 } from "./architectures/index.ts";
 export { ByteStream } from "./byte-stream.ts";
 export {
+  configDtype,
+  identityOf,
+  type ModelConfig,
+  parseModelConfig,
+} from "./config/model-config.ts";
+export { mainQuantType, quantizedConfigText } from "./config/quantization-config.ts";
+export {
   type ConvertOptions,
   convertFiles,
   convertStream,
   type FileSink,
   type WrittenFile,
 } from "./convert.ts";
-export type { OutputTensor, Role } from "./layouts/layout.ts";
-export { configDtype, identityOf, type ModelConfig, parseModelConfig } from "./model-config.ts";
+export type { LayoutName, OutputTensor, Role } from "./layouts/layout.ts";
 export {
   exactSizes,
   forwardSizes,
@@ -26,8 +32,7 @@ export {
   outputFiles,
   singleOutputFile,
 } from "./output-plan.ts";
-export { Plan, type PlanOptions } from "./plan.ts";
-export { mainQuantType, quantizedConfigText } from "./quantization-config.ts";
+export { type ActionCounts, Plan, type PlanOptions } from "./plan.ts";
 export {
   QuantizeSafetensorsStream,
   type QuantizeStreamOptions,
@@ -36,8 +41,6 @@ export {
 export { addToTotals, NO_TOTALS, type TensorReport, type Totals } from "./report.ts";
 export {
   type Action,
-  CHECKPOINT_QUANT_TYPES,
-  type CheckpointQuantType,
   parseRule,
   type Rule,
   type Selection,

@@ -87,14 +87,17 @@ function sizeOf(plan: Plan, { name, units }: OutputFile, text: TextSize): number
   const rows = new FileRows(units, (index, size) => plan.outputs(plan.unit(index), size));
   let dataBytes = 0;
   for (const { end } of rows.entries(text)) dataBytes = end;
-  return headerBytesOf(rows.entries(text), name) + dataBytes;
+  return headerBytesOf(rows.entries(text), plan.metadata(units), name) + dataBytes;
 }
 
 /** Size of a forward-only file; always exact. */
 export function forwardSizes(plan: Plan, name: string): OutputSizes {
   const { entries } = layoutForward(plan);
   const dataBytes = entries.at(-1)?.end ?? 0;
-  return withTotal([{ name, bytes: headerBytesOf(entries, name) + dataBytes }], 0);
+  return withTotal(
+    [{ name, bytes: headerBytesOf(entries, plan.metadata(plan.indices()), name) + dataBytes }],
+    0,
+  );
 }
 
 function withTotal(files: OutputSizes["files"], slackBytes: number): OutputSizes {
@@ -109,5 +112,5 @@ export function exactFile(
   inOrder: boolean,
 ): ExactFile {
   const outputsOf: OutputsOf = (index, text) => plan.outputs(plan.unit(index), text);
-  return new ExactFile(sink, file.units, outputsOf, inOrder);
+  return new ExactFile(sink, file.units, outputsOf, plan.metadata(file.units), inOrder);
 }

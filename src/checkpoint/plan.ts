@@ -2,36 +2,40 @@
 
 import type { TensorEntry } from "../formats/safetensors/index.ts";
 import { PlanError, quoted } from "../foundation/errors.ts";
-import { type CodingOptions, codingOf, oneOf } from "../tensor/options.ts";
+import { type QuantType, schemeOf } from "../schemes/registry.ts";
+import { type CodingOptions, codingOf, isApplicable, oneOf } from "../tensor/options.ts";
 import { signOfQuantization } from "./already-quantized.ts";
 import { layerRules, type ModelIdentity } from "./architectures/index.ts";
-import type { OutputTensor } from "./layouts/layout.ts";
-import {
-  type Action,
-  actionChooser,
-  CHECKPOINT_QUANT_TYPES,
-  type CheckpointQuantType,
-  type Selection,
-} from "./rules.ts";
+import type { LayoutName, OutputTensor } from "./layouts/layout.ts";
+import { NATIVE_KEY, nativeMetadata } from "./layouts/native-metadata.ts";
+import { LAYOUT_NAMES, layoutOf } from "./layouts/registry.ts";
+import { ACTIONS, type Action, actionChooser, type Selection } from "./rules.ts";
 import type { SourceFile } from "./source-file.ts";
-import { type JobCoding, outputsOf, type TextSize, type Unit } from "./unit.ts";
+import { outputsOf, type TextSize, type Treatment, type Unit, weightOf } from "./unit.ts";
 
 /** How a checkpoint is quantized. */
-export interface PlanOptions extends Selection, Omit<CodingOptions, "quantType"> {
-  /** What the selected tensors become. @defaultValue "nf4" */
-  readonly quantType?: CheckpointQuantType;
+export interface PlanOptions extends Selection, CodingOptions {
+  /**
+   * In whose form quantized tensors are stored.
+   * @defaultValue "bitsandbytes" for nf4, fp4 and llm-int8, "native" for the others
+   */
+  readonly format?: LayoutName;
 }
 
-const ACTIONS: readonly Action[] = ["copy", "nf4", "fp4", "llm-int8"];
-const TRANSPOSE = 4;
+/** A decision is the index of an action, and this where the tensor is transposed. */
+const TRANSPOSE = 0x80;
+
+/** Number of tensors with each action; none is listed with 0, but for "copy". */
+export type ActionCounts = { copy: number } & Partial<Record<Action, number>>;
 
 /** What becomes of every tensor of a checkpoint: one byte each, whatever its size. */
 export class Plan {
   readonly files: readonly SourceFile[];
   readonly identity: ModelIdentity;
   /** The default quant type; rules may have given others to some tensors. */
-  readonly quantType: CheckpointQuantType;
-  readonly coding: JobCoding;
+  readonly quantType: QuantType;
+  readonly #options: PlanOptions;
+  readonly #treatments = new Map<Action, Treatment>();
   /** Number of source tensors. */
   readonly length: number;
   readonly #decisions: Uint8Array;
@@ -39,15 +43,16 @@ export class Plan {
   readonly #starts: readonly number[];
 
   constructor(files: readonly SourceFile[], identity: ModelIdentity, options: PlanOptions) {
-    const coding = codingOf({
-      ...options,
-      // Rules may ask for 4-bit types beside LLM.int8: their settings are checked either way.
-      quantType: options.quantType === "fp4" ? "fp4" : "nf4",
-    });
     this.files = files;
     this.identity = identity;
-    this.quantType = oneOf("quantType", CHECKPOINT_QUANT_TYPES, options.quantType ?? "nf4");
-    this.coding = coding;
+    this.#options = options;
+    this.quantType = oneOf(
+      "quantType",
+      ACTIONS.slice(1) as QuantType[],
+      options.quantType ?? "nf4",
+    );
+    if (options.format !== undefined) oneOf("format", LAYOUT_NAMES, options.format);
+    this.#treatments.set(this.quantType, treatmentOf(this.quantType, options, true));
     const starts: number[] = [];
     let length = 0;
     for (const { table } of files) {
@@ -67,13 +72,20 @@ export class Plan {
     const { name: fileName, table } = this.files[file] as SourceFile;
     const entry = table.at(index - (this.#starts[file] as number));
     const decision = this.#decisions[index] as number;
+    const action = ACTIONS[decision & ~TRANSPOSE] as Action;
+    const treatment = this.#treatments.get(action);
     return {
       file,
       fileName,
       entry,
-      action: ACTIONS[decision & 3] as Action,
+      action,
       transpose: (decision & TRANSPOSE) !== 0,
+      ...(treatment === undefined ? {} : { treatment }),
     };
+  }
+
+  *indices(): Generator<number> {
+    for (let index = 0; index < this.length; index++) yield index;
   }
 
   *units(): Generator<Unit> {
@@ -81,13 +93,35 @@ export class Plan {
   }
 
   outputs(unit: Unit, text: TextSize | number): OutputTensor[] {
-    return outputsOf(unit, this.coding, text);
+    return outputsOf(unit, text);
+  }
+
+  /** How tensors of a quant type are treated, that some tensor has or that is the default. */
+  treatment(quantType: QuantType): Treatment | undefined {
+    return this.#treatments.get(quantType);
+  }
+
+  /** The header's `__metadata__` of a file with these units. */
+  metadata(units: Iterable<number>): ReadonlyMap<string, string> {
+    const weights = function* (plan: Plan) {
+      for (const index of units) {
+        const unit = plan.unit(index);
+        if (unit.treatment?.layout.name === "native") yield weightOf(unit, unit.treatment);
+      }
+    };
+    // transformers refuses a checkpoint whose format is not "pt".
+    const metadata = new Map([["format", "pt"]]);
+    const ours = nativeMetadata(weights(this));
+    return ours === undefined ? metadata : metadata.set(NATIVE_KEY, ours);
   }
 
   /** Number of tensors with each action. */
-  counts(): Record<Action, number> {
-    const counts: Record<Action, number> = { copy: 0, nf4: 0, fp4: 0, "llm-int8": 0 };
-    for (const decision of this.#decisions) counts[ACTIONS[decision & 3] as Action]++;
+  counts(): ActionCounts {
+    const counts: ActionCounts = { copy: 0 };
+    for (const decision of this.#decisions) {
+      const action = ACTIONS[decision & ~TRANSPOSE] as Action;
+      counts[action] = (counts[action] ?? 0) + 1;
+    }
     return counts;
   }
 
@@ -105,6 +139,9 @@ export class Plan {
       for (let i = 0; i < table.length; i++, index++) {
         const entry = table.at(i);
         const action = choose(entry);
+        if (action !== "copy" && !this.#treatments.has(action)) {
+          this.#treatments.set(action, treatmentOf(action, this.#options, false));
+        }
         let decision = ACTIONS.indexOf(action);
         if (action !== "copy" && isConv1d(entry, layers.kindOf(entry.name, entry.shape.length))) {
           decision |= TRANSPOSE;
@@ -119,7 +156,8 @@ export class Plan {
     for (const unit of this.units()) {
       if (unit.action === "copy") continue;
       for (const { name, role } of this.outputs(unit, "typical")) {
-        if (role === "codes" || this.files.every(({ table }) => table.indexOf(name) < 0)) continue;
+        if (name === unit.entry.name || this.files.every(({ table }) => table.indexOf(name) < 0))
+          continue;
         throw new PlanError(
           `tensor ${quoted(name)} would be written twice: quantizing ${quoted(unit.entry.name)} ` +
             "needs that name; copy one of the two, or rename it",
@@ -142,4 +180,88 @@ export class Plan {
 
 function isConv1d({ shape }: TensorEntry, kind: string | undefined): boolean {
   return kind === "conv1d" && shape.length === 2;
+}
+
+/**
+ * @param isMain whether the options speak of this quant type: the others, which rules name, take
+ * what applies to them
+ */
+function treatmentOf(quantType: QuantType, options: PlanOptions, isMain: boolean): Treatment {
+  const layout = layoutOf(quantType, isMain ? options.format : formatFor(quantType, options));
+  const own: CodingOptions = isMain ? options : applicable(quantType, options);
+  const { mode, blockSize, granularity, axis, symmetric, doubleQuant, quantStorage } = own;
+  const given = {
+    quantType,
+    mode,
+    blockSize,
+    granularity,
+    axis,
+    symmetric,
+    doubleQuant,
+    quantStorage,
+  };
+  const coding = codingOf(
+    defined(layout.name === "compressed-tensors" ? { ...given, ...packedDefaults(own) } : given),
+  );
+  return { coding, layout };
+}
+
+/**
+ * compressed-tensors has no place for scales of scales, and its loaders prefer symmetric weights:
+ * transformers loads others in some versions only.
+ */
+function packedDefaults({ symmetric, doubleQuant, granularity }: CodingOptions): CodingOptions {
+  if (doubleQuant === true) {
+    throw new PlanError("compressed-tensors has no double quantization; use the native format");
+  }
+  if (granularity === "tensor") {
+    throw new PlanError(
+      "vLLM takes no packed weights with one scale a tensor; use channel or block",
+    );
+  }
+  return { symmetric: symmetric ?? true, doubleQuant: false };
+}
+
+/** A format that was asked for, where it can hold this quant type. */
+function formatFor(quantType: QuantType, { format }: PlanOptions): LayoutName | undefined {
+  try {
+    return layoutOf(quantType, format).name;
+  } catch {
+    return undefined;
+  }
+}
+
+function applicable(quantType: QuantType, options: PlanOptions): CodingOptions {
+  const scheme = schemeOf(quantType);
+  const hasOwnBlocks = scheme.family === "float" && scheme.fixedBlockSize !== undefined;
+  const entries = CODING_OPTIONS.filter(
+    (option) =>
+      isApplicable(option, quantType) &&
+      !(hasOwnBlocks && GRAIN_OPTIONS.has(option)) &&
+      !(option === "doubleQuant" && (options.granularity ?? "block") !== "block") &&
+      !(option === "symmetric" && scheme.family === "affine" && !scheme.format.signed),
+  ).map((option) => [option, options[option]] as const);
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+}
+
+const CODING_OPTIONS = [
+  "mode",
+  "blockSize",
+  "granularity",
+  "axis",
+  "symmetric",
+  "doubleQuant",
+  "quantStorage",
+] as const;
+
+const GRAIN_OPTIONS: ReadonlySet<string> = new Set(["blockSize", "granularity", "axis"]);
+
+function defined<Options extends object>(
+  options: {
+    [Key in keyof Options]: Options[Key] | undefined;
+  },
+): Options {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as Options;
 }

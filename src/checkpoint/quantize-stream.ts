@@ -19,8 +19,8 @@ export interface QuantizeStreamOptions extends PlanOptions {
   /** Let NaN and infinity through. @defaultValue false */
   readonly allowNonFinite?: boolean;
   /**
-   * Most bytes of one tensor that may be held in memory: only GPT-2's Conv1D, which is transposed,
-   * needs its whole tensor. @defaultValue 256 MiB
+   * Most bytes of one tensor that may be held in memory: GPT-2's Conv1D, which is transposed, and
+   * schemes whose scales need a statistic of the whole tensor. @defaultValue 256 MiB
    */
   readonly maxTensorBytes?: number;
   /** @defaultValue "auto" */
@@ -140,7 +140,7 @@ export async function quantizeForward(
       (unit) => streamReader(input, unit, maxTensorBytes ?? MAX_TENSOR_BYTES),
       emit,
       workspace,
-      { coding: plan.coding, allowNonFinite, signal, onTensor },
+      { allowNonFinite, signal, onTensor },
     );
     await input.expectEnd();
     return written;

@@ -2,16 +2,14 @@
 
 import type { Dtype } from "../formats/safetensors/index.ts";
 import { ArgumentError, PlanError, quoted } from "../foundation/errors.ts";
+import { QUANT_TYPES, type QuantType } from "../schemes/registry.ts";
 import type { LayerRules } from "./architectures/index.ts";
 import { globMatcher } from "./glob.ts";
 
-/** Quant types that a bitsandbytes checkpoint can hold. */
-export type CheckpointQuantType = "nf4" | "fp4" | "llm-int8";
-
-export const CHECKPOINT_QUANT_TYPES: readonly CheckpointQuantType[] = ["nf4", "fp4", "llm-int8"];
-
 /** What happens to a tensor. */
-export type Action = CheckpointQuantType | "copy";
+export type Action = QuantType | "copy";
+
+export const ACTIONS: readonly Action[] = ["copy", ...QUANT_TYPES];
 
 /** One `--rule`: tensors that match `pattern` get `action`. */
 export interface Rule {
@@ -36,18 +34,16 @@ export interface Candidate {
 }
 
 /**
- * Parses `GLOB=nf4|fp4|llm-int8|copy`, split at the last `=`.
+ * Parses `GLOB=QUANT_TYPE` or `GLOB=copy`, split at the last `=`.
  *
  * @throws ArgumentError naming what is wrong
  */
 export function parseRule(text: string): Rule {
   const at = text.lastIndexOf("=");
   const pattern = text.slice(0, Math.max(0, at));
-  const action = [...CHECKPOINT_QUANT_TYPES, "copy" as const].find(
-    (name) => name === text.slice(at + 1),
-  );
+  const action = ACTIONS.find((name) => name === text.slice(at + 1));
   if (at <= 0 || action === undefined) {
-    throw new ArgumentError("rule", "'GLOB=nf4|fp4|llm-int8|copy'", text);
+    throw new ArgumentError("rule", `'GLOB=${[...QUANT_TYPES, "copy"].join("|")}'`, text);
   }
   return { pattern, action };
 }
@@ -60,14 +56,14 @@ export function parseRule(text: string): Rule {
  */
 export function actionChooser(
   selection: Selection,
-  quantType: CheckpointQuantType,
+  quantType: QuantType,
   layers: LayerRules,
 ): (tensor: Candidate) => Action {
   const exclude = (selection.exclude ?? []).map((glob) => globMatcher(glob, "exclude"));
   const include = selection.include?.map((glob) => globMatcher(glob, "include")) ?? [];
   const rules = (selection.rules ?? []).map(({ pattern, action }) => {
-    if (action !== "copy" && !CHECKPOINT_QUANT_TYPES.includes(action)) {
-      throw new ArgumentError("rule", "nf4, fp4, llm-int8 or copy", action);
+    if (!ACTIONS.includes(action)) {
+      throw new ArgumentError("rule", [...QUANT_TYPES, "or copy"].join(", "), action);
     }
     return { matches: globMatcher(pattern, "rule"), pattern, action };
   });

@@ -2,14 +2,14 @@
 
 import { floatBytes } from "../foundation/dtype.ts";
 import type { QuantizationError } from "../metrics/quantization-error.ts";
-import { TensorEncoder } from "../tensor/tensor-encoder.ts";
+import { newEncoder } from "../tensor/new-encoder.ts";
 import type { Workspace } from "../tensor/workspace.ts";
 import type { TensorReader } from "./tensor-reader.ts";
-import { encodeJobOf, finalPartsOf, type JobCoding, type Unit } from "./unit.ts";
+import { encodeJobOf, finalPartsOf, type Unit } from "./unit.ts";
+import type { OpenReader } from "./unit-reader.ts";
 import type { UnitWriter } from "./unit-writer.ts";
 
 export interface RunOptions {
-  readonly coding: JobCoding;
   readonly allowNonFinite?: boolean | undefined;
   /** Look at the error of quantized tensors. */
   readonly measureError?: boolean | undefined;
@@ -24,27 +24,46 @@ const COPY_BYTES = 1 << 20;
 /** @returns the tensor's error when it was quantized and that was asked for */
 export async function runUnit(
   unit: Unit,
-  reader: TensorReader,
+  open: OpenReader,
   writer: UnitWriter,
   workspace: Workspace,
   options: RunOptions,
 ): Promise<QuantizationError | undefined> {
-  if (unit.action === "copy") {
-    await copyUnit(unit, reader, writer, options);
+  const { treatment } = unit;
+  if (treatment === undefined) {
+    await copyUnit(unit, open(), writer, options);
     return undefined;
   }
-  const { coding, allowNonFinite, measureError } = options;
-  const job = encodeJobOf(unit, coding);
-  const encoder = new TensorEncoder(workspace, { ...job, allowNonFinite, measureError });
+  const { allowNonFinite, measureError } = options;
+  const job = encodeJobOf(unit, treatment);
+  const encoder = newEncoder(workspace, { ...job, allowNonFinite, measureError });
   const itemBytes = floatBytes(job.dtype);
-  await pipeline(job.elementCount, encoder.tileElements, itemBytes, options, {
+  const tileAt = (start: number) => encoder.tileAt(start);
+  if (encoder.observes) {
+    const reader = open();
+    await pipeline(
+      tileAt,
+      itemBytes,
+      { ...options, onBytes: undefined },
+      {
+        inPlace: false,
+        read: (slot, count) => reader.fill(encoder.input(slot, count)),
+        write: (slot, count) => {
+          encoder.observe(slot, count);
+          return Promise.resolve();
+        },
+      },
+    );
+  }
+  const reader = open();
+  await pipeline(tileAt, itemBytes, options, {
     inPlace: false,
     read: (slot, count) => reader.fill(encoder.input(slot, count)),
     write: (slot, count) => writer.write(encoder.encode(slot, count)),
   });
-  const scales = encoder.finish();
-  await writer.finish(finalPartsOf(unit, coding, scales, writer.quantStateBytes));
-  return scales.error;
+  const { scales, error } = encoder.finish();
+  await writer.finish(finalPartsOf(unit, treatment, scales, writer.quantStateBytes));
+  return error;
 }
 
 async function copyUnit(
@@ -56,7 +75,7 @@ async function copyUnit(
   const byteCount = entry.end - entry.begin;
   const tile = Math.min(COPY_BYTES, byteCount);
   const buffers = [new Uint8Array(tile), new Uint8Array(byteCount > tile ? tile : 0)] as const;
-  await pipeline(byteCount, tile, 1, options, {
+  await pipeline((start) => Math.min(tile, byteCount - start), 1, options, {
     inPlace: true,
     read: (slot, count) => reader.fill(buffers[slot].subarray(0, count)),
     write: (slot, count) => writer.write(buffers[slot].subarray(0, count)),
@@ -78,28 +97,28 @@ interface Steps {
  * the workspace must not be used again.
  */
 async function pipeline(
-  elementCount: number,
-  tileElements: number,
+  tileAt: (start: number) => number,
   itemBytes: number,
   { signal, onBytes }: RunOptions,
   steps: Steps,
 ): Promise<void> {
-  const countAt = (start: number) => Math.min(tileElements, elementCount - start);
   const writes: [Promise<void> | undefined, Promise<void> | undefined] = [undefined, undefined];
   let slot: 0 | 1 = 0;
-  let reading = elementCount > 0 ? watched(steps.read(slot, countAt(0))) : undefined;
+  let count = tileAt(0);
+  let reading = count > 0 ? watched(steps.read(slot, count)) : undefined;
   try {
-    for (let start = 0; start < elementCount; start += tileElements) {
+    for (let start = 0; count > 0; ) {
       signal?.throwIfAborted();
       await reading;
       const other: 0 | 1 = slot === 0 ? 1 : 0;
-      const next = start + tileElements;
+      start += count;
+      const nextCount = tileAt(start);
       if (steps.inPlace) await writes[other];
-      reading = next < elementCount ? watched(steps.read(other, countAt(next))) : undefined;
+      reading = nextCount > 0 ? watched(steps.read(other, nextCount)) : undefined;
       await writes[slot];
-      const count = countAt(start);
       writes[slot] = watched(steps.write(slot, count));
       onBytes?.(count * itemBytes);
+      count = nextCount;
       slot = other;
     }
     await Promise.all(writes);

@@ -1,9 +1,11 @@
 /** What somebody should know who is about to use the output. */
 
 import { quoted } from "../foundation/errors.ts";
+import type { QuantType } from "../schemes/registry.ts";
 import { layerRules } from "./architectures/index.ts";
-import type { ModelConfig } from "./model-config.ts";
+import type { ModelConfig } from "./config/model-config.ts";
 import type { Plan } from "./plan.ts";
+import type { Treatment } from "./unit.ts";
 
 /** @param output the kind of output: a directory gets a config.json */
 export function warningsOf(
@@ -12,10 +14,11 @@ export function warningsOf(
   output: "stdout" | "file" | "directory",
 ): string[] {
   const warnings: string[] = [];
-  const counts = plan.counts();
-  const fourBit = counts.nf4 + counts.fp4;
-  const quantized = fourBit + counts["llm-int8"];
-  const kinds = [counts.nf4, counts.fp4, counts["llm-int8"]].filter((count) => count > 0).length;
+  const { copy: _, ...quantizedCounts } = plan.counts();
+  const types = Object.keys(quantizedCounts) as QuantType[];
+  const quantized = types.length;
+  const treatments = types.map((type) => plan.treatment(type) as Treatment);
+  const layouts = new Set(treatments.map(({ layout }) => layout.name));
   if (quantized === 0) {
     const hint = config === undefined ? "; --config names the model's config.json" : "";
     warnings.push(
@@ -28,10 +31,22 @@ export function warningsOf(
         "is incomplete; add the model's own settings, or pass its file with --config",
     );
   }
-  if (fourBit > 0 && plan.coding.blockSize === 32) {
+  if (treatments.some(isSmallBlock)) {
     warnings.push("mistral.rs refuses block size 32; it loads 64 to 4096");
   }
-  if (kinds > 1) {
+  if (layouts.has("native")) {
+    const hint = types.some((type) => type === "int4" || type === "int8")
+      ? "; --format compressed-tensors stores int4 and int8 as vLLM and transformers load them"
+      : "";
+    warnings.push(`the native format is read by quantwise alone${hint}`);
+  }
+  if (layouts.has("compressed-tensors") && treatments.some(isAsymmetric)) {
+    warnings.push(
+      "transformers with compressed-tensors 0.18 to 0.20 loads asymmetric weights only with " +
+        "CompressedTensorsConfig(dequantize=True); vLLM, and older versions, load them as they are",
+    );
+  }
+  if (layouts.size > 1 || (layouts.has("bitsandbytes") && types.length > 1)) {
     warnings.push(
       "several quant types in one checkpoint: config.json can name only the main one, and " +
         "transformers loads only that",
@@ -70,4 +85,12 @@ function tensorWarnings(plan: Plan): string[] {
 function listed(names: readonly string[]): string {
   const more = names.length > 1 ? ` and ${names.length - 1} more` : "";
   return `${quoted(names[0] as string)}${more}`;
+}
+
+function isSmallBlock({ coding, layout }: Treatment): boolean {
+  return layout.name === "bitsandbytes" && coding.family === "codebook" && coding.blockSize === 32;
+}
+
+function isAsymmetric({ coding }: Treatment): boolean {
+  return coding.family === "affine" && !coding.symmetric;
 }

@@ -12,10 +12,9 @@ export interface JobFacts {
 
 export function textSummary(result: QuantizeModelResult, job: JobFacts): string {
   const { bytesBefore, bytesAfter, slackBytes, counts, totals, dryRun, kernels } = result;
-  const quantized = counts.nf4 + counts.fp4 + counts["llm-int8"];
-  const kinds = (["nf4", "fp4", "llm-int8"] as const)
-    .filter((kind) => counts[kind] > 0)
-    .map((kind) => `${counts[kind]} ${kind}`);
+  const { copy, ...quantizedCounts } = counts;
+  const quantized = Object.values(quantizedCounts).reduce((sum, count) => sum + count, 0);
+  const kinds = Object.entries(quantizedCounts).map(([kind, count]) => `${count} ${kind}`);
   const ratio = bytesAfter > 0 ? (bytesBefore / bytesAfter).toFixed(2) : "–";
   const size =
     slackBytes > 0
@@ -25,7 +24,7 @@ export function textSummary(result: QuantizeModelResult, job: JobFacts): string 
   const lines = [
     `${dryRun ? "would write" : "wrote"} ${printable(job.output)}: ${formatBytes(bytesBefore)} -> ` +
       `${formatBytes(bytesAfter)} (${size}), ${ratio} times smaller`,
-    `  tensors   ${quantized} quantized (${kinds.join(", ") || "none"}), ${counts.copy} copied`,
+    `  tensors   ${quantized} quantized (${kinds.join(", ") || "none"}), ${copy} copied`,
   ];
   if (result.files.length > 1) lines.push(`  shards    ${result.files.length}`);
   if (totals.quantizedElements > 0) {

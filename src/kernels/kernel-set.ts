@@ -6,10 +6,33 @@
  */
 
 import type { FloatDtype } from "../foundation/dtype.ts";
+import type { AffineFormat } from "../schemes/affine.ts";
 import type { Codebook, QuantMode } from "../schemes/codebook.ts";
+import type { FloatFormat } from "../schemes/float-format.ts";
+import type { EmbeddingKernels } from "./embedding-kernels.ts";
 
 /** What a caller may ask for; "auto" takes WASM where it runs. */
 export type KernelChoice = "auto" | "wasm" | "reference";
+
+/**
+ * How scales lie over the elements of a call.
+ *
+ * Elements form rows of `rowLength`; a row is cut into runs of `runLength`, the last of them maybe
+ * shorter. The call's first element is at `startColumn` of its row (anywhere in a run, too). Run r
+ * of the call, counted from the one that holds its first element, has the scale
+ * (firstScale + r) mod scaleCount.
+ *
+ *   per tensor             rowLength = runLength = n                     scaleCount 1
+ *   per channel, axis a    rowLength = runLength = Π shape[a + 1 …]      scaleCount shape[a]
+ *   per block              rowLength = shape.at(-1), runLength = block   one scale a run
+ */
+export interface ScaleRuns {
+  readonly rowLength: number;
+  readonly runLength: number;
+  readonly startColumn: number;
+  readonly firstScale: number;
+  readonly scaleCount: number;
+}
 
 /**
  * Kernels and the memory that they work in.
@@ -20,7 +43,7 @@ export type KernelChoice = "auto" | "wasm" | "reference";
  * Outputs are written exactly: `ceil(elementCount / 2)` bytes of 4-bit codes, `elementCount` bytes
  * of 8-bit codes, `ceil(elementCount / blockSize)` f32 of absmax. Inputs are little-endian.
  */
-export interface KernelSet {
+export interface KernelSet extends EmbeddingKernels {
   readonly name: "wasm" | "reference";
   /** The memory. `allocate` may replace it: read it again after every `allocate`. */
   readonly buffer: ArrayBuffer;
@@ -119,4 +142,98 @@ export interface KernelSet {
     targetPtr: number,
     elementCount: number,
   ): void;
+
+  /**
+   * Lowers min[s] and raises max[s] to the finite values of every run of scale s. Callers start
+   * both at 0: the range of affine quantization always holds 0.
+   *
+   * @param valuesPtr f32[elementCount]
+   * @returns whether every value is finite; NaN and infinity leave the range alone
+   */
+  range(
+    valuesPtr: number,
+    minPtr: number,
+    maxPtr: number,
+    elementCount: number,
+    runs: ScaleRuns,
+  ): boolean;
+
+  /**
+   * scale = fl(fl(max − min) / (highest − lowest)); fl(max / q) − fl(min / q) where max − min
+   * overflows; the smallest normal f32 where it is smaller than that; 1 where min = max = 0.
+   * zeroPoint = clamp(round-half-even(fl(lowest − fl(min / scale))), lowest, highest).
+   * Symmetric: scale = fl(max(−min, max) / highest), zeroPoint is not written.
+   *
+   * @param zeroPointPtr f32[scaleCount], whole numbers; ignored when symmetric
+   */
+  affineParameters(
+    format: AffineFormat,
+    symmetric: boolean,
+    minPtr: number,
+    maxPtr: number,
+    scalePtr: number,
+    zeroPointPtr: number,
+    scaleCount: number,
+  ): void;
+
+  /**
+   * codes[i] = clamp(round-half-even(fl(x / scale)) + zeroPoint, lowest, highest), one byte each;
+   * NaN becomes 0. ONNX QuantizeLinear.
+   *
+   * @param valuesPtr f32[elementCount]
+   * @param zeroPointPtr f32 whole numbers, one a scale; address 0: every zero point is 0
+   * @param codesPtr any address, aligned or not
+   */
+  quantizeAffine(
+    format: AffineFormat,
+    valuesPtr: number,
+    scalePtr: number,
+    zeroPointPtr: number,
+    codesPtr: number,
+    elementCount: number,
+    runs: ScaleRuns,
+  ): void;
+
+  /** values[i] = fl((code − zeroPoint) · scale), f32. ONNX DequantizeLinear. */
+  dequantizeAffine(
+    format: AffineFormat,
+    codesPtr: number,
+    scalePtr: number,
+    zeroPointPtr: number,
+    valuesPtr: number,
+    elementCount: number,
+    runs: ScaleRuns,
+  ): void;
+
+  /**
+   * codes[i] = the format's code nearest to fl(x / scale), ties to the even code, saturating; one
+   * byte each. −0 and what rounds to it keep their sign; NaN becomes `nanCode`, without a sign.
+   */
+  quantizeFloat(
+    format: FloatFormat,
+    valuesPtr: number,
+    scalePtr: number,
+    codesPtr: number,
+    elementCount: number,
+    runs: ScaleRuns,
+  ): void;
+
+  /** values[i] = fl(level[code] · scale), f32; every NaN is the canonical one. */
+  dequantizeFloat(
+    format: FloatFormat,
+    codesPtr: number,
+    scalePtr: number,
+    valuesPtr: number,
+    elementCount: number,
+    runs: ScaleRuns,
+  ): void;
+
+  /**
+   * Two 4-bit codes to a byte, the even element in the low nibble (ONNX, Microscaling; bitsandbytes
+   * has it the other way round). An odd count leaves the last high nibble 0.
+   */
+  packNibbles(codesPtr: number, packedPtr: number, elementCount: number): void;
+
+  /** The reverse: one code a byte, with its sign where `signed`. `codesPtr` may be any address. */
+  unpackNibbles(packedPtr: number, codesPtr: number, elementCount: number, signed: boolean): void;
 }

@@ -2,7 +2,7 @@
 
 import { lstat, readdir, readFile, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { type ModelConfig, parseModelConfig } from "../checkpoint/model-config.ts";
+import { type ModelConfig, parseModelConfig } from "../checkpoint/config/model-config.ts";
 import { openSafetensors, parseIndex, type SafetensorsFile } from "../formats/safetensors/index.ts";
 import { FormatError, printable, quoted, StorageError } from "../foundation/errors.ts";
 import { type FileSource, openFileSource } from "./file-source.ts";

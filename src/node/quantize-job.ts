@@ -3,9 +3,10 @@
 import { copyFile, mkdir, open, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { ByteStream } from "../checkpoint/byte-stream.ts";
+import { identityOf, type ModelConfig } from "../checkpoint/config/model-config.ts";
+import { quantizedConfigText } from "../checkpoint/config/quantization-config.ts";
 import { convertFiles, convertStream, type WrittenFile } from "../checkpoint/convert.ts";
 import { writeForward } from "../checkpoint/forward-file.ts";
-import { identityOf, type ModelConfig } from "../checkpoint/model-config.ts";
 import {
   exactSizes,
   forwardSizes,
@@ -15,7 +16,6 @@ import {
   singleOutputFile,
 } from "../checkpoint/output-plan.ts";
 import { Plan } from "../checkpoint/plan.ts";
-import { quantizedConfigText } from "../checkpoint/quantization-config.ts";
 import { addToTotals, NO_TOTALS, reportOf, type TensorReport } from "../checkpoint/report.ts";
 import type { SourceFile } from "../checkpoint/source-file.ts";
 import { streamReader, unitReader } from "../checkpoint/unit-reader.ts";
@@ -127,7 +127,6 @@ export class QuantizeJob {
   get #runOptions() {
     const { allowNonFinite, signal, onBytes } = this.#options;
     return {
-      coding: this.#plan.coding,
       allowNonFinite,
       measureError: true,
       signal,

@@ -1,22 +1,38 @@
 /** `quantize`: weights in memory → a `QuantizedTensor`, synchronously. */
 
-import type { FloatDtype } from "../foundation/dtype.ts";
+import { type FloatDtype, floatBytes } from "../foundation/dtype.ts";
 import { ArgumentError } from "../foundation/errors.ts";
 import { elementCountOf } from "../foundation/shape.ts";
 import type { KernelChoice } from "../kernels/kernel-set.ts";
+import type {
+  QuantType,
+  QuantType4,
+  QuantTypeAffine,
+  QuantTypeFloat,
+} from "../schemes/registry.ts";
 import { codebookOfLevels } from "./codebooks.ts";
 import { sharedWorkspace } from "./default-workspace.ts";
+import type { Encoded, EncodeJob, Encoder } from "./encoder.ts";
 import { type FloatArray, type FloatBytes, floatBytesOf } from "./float-array.ts";
-import { type Coding, type CodingOptions, codingOf, packedBytes, storageBytes } from "./options.ts";
+import { newEncoder } from "./new-encoder.ts";
+import {
+  type Coding,
+  type CodingOptions,
+  codeBytesOf,
+  codingOf,
+  type RowCoding,
+  storageBytes,
+} from "./options.ts";
 import { findOutliers, zeroColumns } from "./outliers.ts";
 import type {
   Quantized4Bit,
+  QuantizedAffine,
   QuantizedDynamic8,
+  QuantizedFloat,
   QuantizedInt8,
   QuantizedTensor,
-  QuantType,
 } from "./quantized-tensor.ts";
-import { TensorEncoder } from "./tensor-encoder.ts";
+import { recordOf } from "./record.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface QuantizeOptions extends CodingOptions {
@@ -40,18 +56,23 @@ export interface QuantizeOptions extends CodingOptions {
 }
 
 /** The record that `quantize` returns for a quant type. */
-export type QuantizedBy<Type extends QuantType> = Type extends "nf4" | "fp4"
+export type QuantizedBy<Type extends QuantType> = Type extends QuantType4
   ? Quantized4Bit
   : Type extends "dynamic8"
     ? QuantizedDynamic8
-    : QuantizedInt8;
+    : Type extends QuantTypeAffine
+      ? QuantizedAffine
+      : Type extends QuantTypeFloat
+        ? QuantizedFloat
+        : QuantizedInt8;
 
 /**
- * Quantizes weights with bitsandbytes' arithmetic, bit for bit.
+ * Quantizes weights.
  *
- *   4 bits:   codes = nearest level of w / absmax(block), two to a byte
- *   dynamic8: the same with 256 levels
- *   llm-int8: codes = round(w · 127 / absmax(row)), w rounded to float16 first
+ *   nf4, fp4, af4, dynamic8:  nearest level of w / absmax(block)         bitsandbytes, bit for bit
+ *   llm-int8:                 round(f16(w) · 127 / absmax(row))          bitsandbytes, bit for bit
+ *   int4 … uint8:             clamp(round(w / scale) + zeroPoint)        ONNX QuantizeLinear's bits
+ *   mxfp4 … fp8-e5m2:         nearest small float to w / scale, saturating
  *
  * @param weights n floats, row-major; never changed
  * @throws ArgumentError for a wrong option, array or shape
@@ -71,47 +92,44 @@ export function quantize<Type extends QuantType = "nf4">(
   }
   const workspace = sharedWorkspace(options.kernels);
   const record =
-    coding.quantType === "llm-int8"
-      ? quantizeRows(workspace, input, shape, options)
-      : quantizeBlocks(workspace, coding, input, shape, options);
+    coding.family === "rows"
+      ? quantizeRows(workspace, coding, input, shape, options)
+      : quantizeAll(workspace, coding, input, shape, options);
   return record as QuantizedTensor as QuantizedBy<Type>;
 }
 
-function quantizeBlocks(
+function quantizeAll(
   workspace: Workspace,
-  coding: Coding,
+  coding: Exclude<Coding, RowCoding>,
   input: FloatBytes,
   shape: readonly number[],
   options: QuantizeOptions,
-): Quantized4Bit | QuantizedDynamic8 {
-  const { quantType, mode, blockSize, quantStorage } = coding;
+): QuantizedTensor {
   const { dtype, elementCount } = input;
-  const is8Bit = quantType === "dynamic8";
-  if (!is8Bit) storageBytes(quantStorage, elementCount);
-  const code = is8Bit ? codebookOfLevels(options.code) : undefined;
-  const codes = new Uint8Array(is8Bit ? elementCount : packedBytes(elementCount));
-  const { allowNonFinite } = options;
-  const nestedOffset =
-    options.nestedOffset === undefined ? undefined : Math.fround(options.nestedOffset);
-  const job = { ...coding, dtype, elementCount, code, allowNonFinite, nestedOffset };
-  const encoder = new TensorEncoder(workspace, job);
-  encodeAll(encoder, input, codes);
-  const { absmax, nested } = encoder.finish();
-  const common = { shape: [...shape], dtype, mode, blockSize, codes, kernels: workspace.report };
-  if (code !== undefined) {
-    const levels = code.levels.slice();
-    return { quantType: "dynamic8", ...common, absmax: absmax as Float32Array, code: levels };
-  }
-  const record = { quantType: quantType as "nf4" | "fp4", ...common, quantStorage, absmax };
-  return nested === undefined ? record : { ...record, nested };
+  const { allowNonFinite, nestedOffset } = options;
+  if (coding.family === "codebook") storageBytes(coding.quantStorage, elementCount);
+  const code = coding.quantType === "dynamic8" ? codebookOfLevels(options.code) : undefined;
+  const job: EncodeJob = {
+    coding,
+    dtype,
+    shape,
+    code,
+    allowNonFinite,
+    nestedOffset: nestedOffset === undefined ? undefined : Math.fround(nestedOffset),
+  };
+  const codes = new Uint8Array(codeBytesOf(coding.quantType, elementCount));
+  const { scales } = encodeAll(newEncoder(workspace, job), input, codes);
+  const base = { shape: [...shape], dtype, kernels: workspace.report };
+  return recordOf(base, coding, codes, scales, code?.levels.slice());
 }
 
 function quantizeRows(
   workspace: Workspace,
+  coding: RowCoding,
   input: FloatBytes,
   shape: readonly number[],
   options: QuantizeOptions,
-): QuantizedInt8 {
+): QuantizedTensor {
   const { dtype, elementCount } = input;
   const [rows, columnCount] = shape;
   if (rows === undefined || columnCount === undefined || shape.length !== 2) {
@@ -119,51 +137,47 @@ function quantizeRows(
   }
   const threshold = options.threshold ?? 0;
   if (!(threshold >= 0)) throw new ArgumentError("threshold", "a number ≥ 0", threshold);
+  const { allowNonFinite } = options;
   const outliers =
     threshold > 0
-      ? findOutliers(input, columnCount, threshold, options.allowNonFinite === true)
+      ? findOutliers(input, columnCount, threshold, allowNonFinite === true)
       : undefined;
   const codes = new Int8Array(elementCount);
-  const job = {
-    ...codingOf({ quantType: "llm-int8" }),
-    dtype: outliers === undefined ? dtype : ("float16" as const),
-    elementCount,
-    columnCount,
-    allowNonFinite: options.allowNonFinite,
-  };
-  const encoder = new TensorEncoder(workspace, job);
-  encodeAll(encoder, outliers?.cleaned ?? input, new Uint8Array(codes.buffer));
+  const cleaned = outliers?.cleaned ?? input;
+  const encoder = newEncoder(workspace, { coding, dtype: cleaned.dtype, shape, allowNonFinite });
+  const { scales } = encodeAll(encoder, cleaned, new Uint8Array(codes.buffer));
   if (outliers !== undefined) zeroColumns(codes, columnCount, outliers.columns);
-  const absmax = encoder.finish().absmax as Float32Array;
-  // A row without elements has no tile; its absmax is 0.
-  const scb = absmax.length === rows ? absmax : new Float32Array(rows);
-  return {
-    quantType: "llm-int8",
-    shape: [...shape],
-    dtype,
-    codes,
-    scb,
-    ...(outliers === undefined ? {} : { outlierColumns: outliers.columns }),
-    kernels: workspace.report,
-  };
+  const base = { shape: [...shape], dtype, kernels: workspace.report };
+  const record = recordOf(base, coding, codes, scales);
+  return outliers === undefined
+    ? record
+    : ({ ...record, outlierColumns: outliers.columns } as QuantizedInt8);
 }
 
-function encodeAll(encoder: TensorEncoder, input: FloatBytes, codes: Uint8Array): void {
-  const itemBytes = input.bytes.byteLength / Math.max(1, input.elementCount);
+function encodeAll(encoder: Encoder, input: FloatBytes, codes: Uint8Array): Encoded {
+  const itemBytes = floatBytes(input.dtype);
+  const eachTile = (visit: (count: number) => void) => {
+    for (let start = 0; start < input.elementCount; ) {
+      const count = encoder.tileAt(start);
+      const tile = input.bytes.subarray(start * itemBytes, (start + count) * itemBytes);
+      encoder.input(0, count).set(tile);
+      visit(count);
+      start += count;
+    }
+  };
+  if (encoder.observes) eachTile((count) => encoder.observe(0, count));
   let written = 0;
-  for (let start = 0; start < input.elementCount; start += encoder.tileElements) {
-    const count = Math.min(encoder.tileElements, input.elementCount - start);
-    const tile = input.bytes.subarray(start * itemBytes, (start + count) * itemBytes);
-    encoder.input(0, count).set(tile);
+  eachTile((count) => {
     const encoded = encoder.encode(0, count);
     codes.set(encoded, written);
     written += encoded.byteLength;
-  }
+  });
+  return encoder.finish();
 }
 
 /** An option that would do nothing is a misunderstanding. */
 function refuseInapplicable(coding: Coding, options: QuantizeOptions): void {
-  const { quantType, doubleQuant } = coding;
+  const { quantType } = coding;
   const { code, threshold, nestedOffset } = options;
   if (code !== undefined && quantType !== "dynamic8") {
     throw new ArgumentError("code", `none for ${quantType}, whose levels are fixed`, code);
@@ -172,8 +186,12 @@ function refuseInapplicable(coding: Coding, options: QuantizeOptions): void {
     throw new ArgumentError("threshold", `none for ${quantType}; llm-int8 alone has it`, threshold);
   }
   if (nestedOffset === undefined) return;
-  if (!doubleQuant) {
-    throw new ArgumentError("nestedOffset", "none without doubleQuant", nestedOffset);
+  if (coding.family !== "codebook" || !coding.doubleQuant) {
+    throw new ArgumentError(
+      "nestedOffset",
+      "none without the double quantization of a codebook",
+      nestedOffset,
+    );
   }
   if (!Number.isFinite(nestedOffset)) {
     throw new ArgumentError("nestedOffset", "a finite number", nestedOffset);

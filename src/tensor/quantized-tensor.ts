@@ -3,14 +3,16 @@
 import type { FloatDtype } from "../foundation/dtype.ts";
 import type { KernelReport } from "../kernels/select.ts";
 import type { QuantMode } from "../schemes/codebook.ts";
-
-/** bitsandbytes 4-bit types. */
-export type QuantType4 = "nf4" | "fp4";
-
-export type QuantType = QuantType4 | "dynamic8" | "llm-int8";
+import type { QuantType4, QuantTypeAffine, QuantTypeFloat } from "../schemes/registry.ts";
 
 /** dtype that the packed 4-bit bytes are declared as in a file; the bytes are the same. */
 export type QuantStorage = "uint8" | FloatDtype;
+
+/**
+ * What shares a scale: the whole tensor, a channel (index of one axis), or a block of consecutive
+ * elements of a row (the last axis); the last block of a row may be shorter.
+ */
+export type Granularity = "tensor" | "channel" | "block";
 
 interface QuantizedBase {
   /** Row-major shape of the weights. */
@@ -33,7 +35,7 @@ export interface NestedAbsmax {
   readonly levels: Float32Array;
 }
 
-/** NF4 or FP4. `n` is the number of elements, blocks = ceil(n / blockSize) over the flat tensor. */
+/** NF4, FP4 or AF4. `n` is the number of elements, blocks = ceil(n / blockSize) over the flat tensor. */
 export interface Quantized4Bit extends QuantizedBase {
   readonly quantType: QuantType4;
   readonly mode: QuantMode;
@@ -70,4 +72,72 @@ export interface QuantizedInt8 extends QuantizedBase {
   readonly outlierColumns?: Int32Array;
 }
 
-export type QuantizedTensor = Quantized4Bit | QuantizedDynamic8 | QuantizedInt8;
+/**
+ * Which scale belongs to which element. Blocks are counted row by row, ceil(columns / blockSize)
+ * in each.
+ */
+interface Grained {
+  readonly granularity: Granularity;
+  /** The axis whose indices are channels; absent for other granularities. */
+  readonly axis?: number;
+  /** Elements of a block; absent for other granularities. */
+  readonly blockSize?: number;
+}
+
+/** Scales as 8-bit codes, 256 to a group. */
+export interface NestedScale {
+  /** Scales of a group: 256. */
+  readonly blockSize: number;
+  /**
+   * f32[2 · groups]: (base, step) of each group. Code 0 is the scale 1 of a block of zeros.
+   * step ≥ 0: scale = fl(base + fl((code − 1) · step)).
+   * step < 0: scale = fl(levels[code] · base), levels = bitsandbytes' unsigned dynamic map.
+   */
+  readonly ranges: Float32Array;
+}
+
+/** Affine: w' = fl((q − zeroPoint) · scale). */
+export interface QuantizedAffine extends QuantizedBase, Grained {
+  readonly quantType: QuantTypeAffine;
+  readonly symmetric: boolean;
+  /**
+   * 8 bits: one byte an element (Int8Array for int8, Uint8Array for uint8). 4 bits: ceil(n / 2)
+   * bytes of a Uint8Array, the even element in the low nibble, int4 in two's complement (ONNX).
+   */
+  readonly codes: Int8Array | Uint8Array;
+  /** f32[scales], or the 8-bit codes of double quantized ones. */
+  readonly scale: Float32Array | Uint8Array;
+  /**
+   * Whole numbers in the range of the codes, one a scale: f32, or with double quantization Int8Array
+   * (int8, int4) or Uint8Array (uint8, uint4). Absent when symmetric.
+   */
+  readonly zeroPoint?: Float32Array | Int8Array | Uint8Array;
+  /** Present exactly when double quantized. */
+  readonly nested?: NestedScale;
+}
+
+/** Block floats: w' = fl(level(code) · scale). */
+export interface QuantizedFloat extends QuantizedBase, Grained {
+  readonly quantType: QuantTypeFloat;
+  /** 8 bits: one byte an element. 4 bits: ceil(n / 2), the even element in the low nibble. */
+  readonly codes: Uint8Array;
+  /**
+   * MX: E8M0 bytes, scale = 2^(byte − 127). NVFP4: E4M3 bytes, scale = fl(value · tensorScale).
+   * FP8: f32.
+   */
+  readonly scale: Uint8Array | Float32Array;
+  /** NVFP4 only: f32. */
+  readonly tensorScale?: number;
+}
+
+export type QuantizedTensor =
+  | Quantized4Bit
+  | QuantizedDynamic8
+  | QuantizedInt8
+  | QuantizedAffine
+  | QuantizedFloat;
+
+/** A record before its codes are at hand. */
+export type WithoutCodes<Record_ extends QuantizedTensor> = Record_ extends QuantizedTensor
+  ? Omit<Record_, "codes">
+  : never;

@@ -92,6 +92,8 @@ function partsOf(unit: TestUnit): FinalParts {
   return parts;
 }
 
+const METADATA = new Map([["format", "pt"]]);
+
 async function written(units: readonly TestUnit[], inOrder: boolean): Promise<MemorySink> {
   const sink = new MemorySink();
   const keys = units.map((_, i) => i);
@@ -99,6 +101,7 @@ async function written(units: readonly TestUnit[], inOrder: boolean): Promise<Me
     sink,
     keys,
     (key, size) => outputsOf(units[key] as TestUnit, size),
+    METADATA,
     inOrder,
   );
   const order = inOrder ? [...layout.order()] : keys;
@@ -267,6 +270,7 @@ describe("names", () => {
         new MemorySink(),
         [0, 1],
         (key, size) => outputsOf(units[key] as TestUnit, size),
+        METADATA,
         true,
       );
     expect(make).toThrow(/"a\.weight\.absmax" would be written twice/);

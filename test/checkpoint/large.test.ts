@@ -92,7 +92,7 @@ describe("a tensor of more than 2 GiB in a file of more than 4 GiB", () => {
       [output],
       async () => sink,
       newWorkspace("wasm"),
-      { coding: plan.coding, allowNonFinite: true },
+      { allowNonFinite: true },
     );
     expect(written?.bytes).toBe(sink.result().size);
     expect(sink.result().written).toBe(sink.result().size);

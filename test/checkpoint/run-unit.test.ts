@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { layoutOf } from "../../src/checkpoint/layouts/registry.ts";
 import type { Action } from "../../src/checkpoint/rules.ts";
 import { runUnit } from "../../src/checkpoint/run-unit.ts";
 import type { Unit } from "../../src/checkpoint/unit.ts";
@@ -10,7 +11,6 @@ import { sameBytes } from "../kernels/calls.ts";
 import { floatBytesAs, normalFloats, randomFrom } from "./safetensors-files.ts";
 import { errorOf, settled } from "./streams.ts";
 
-const coding = codingOf({ doubleQuant: false });
 /** Five tiles and a bit. */
 const ROWS = 1367;
 const COLUMNS = 1001;
@@ -21,7 +21,10 @@ const expected = quantize(values, { doubleQuant: false });
 function unitOf(action: Action): Unit {
   const end = source.byteLength;
   const entry: TensorEntry = { name: "w", dtype: "F32", shape: [ROWS, COLUMNS], begin: 0, end };
-  return { file: 0, fileName: "model.safetensors", entry, action, transpose: false };
+  const unit = { file: 0, fileName: "model.safetensors", entry, action, transpose: false };
+  if (action === "copy") return unit;
+  const coding = codingOf({ quantType: action, doubleQuant: false });
+  return { ...unit, treatment: { coding, layout: layoutOf(action, undefined) } };
 }
 
 type Wait = () => Promise<void>;
@@ -70,7 +73,7 @@ function run(
   writer: ReturnType<typeof slowWriter>,
   signal?: AbortSignal,
 ) {
-  return runUnit(unitOf(action), reader, writer, newWorkspace("wasm"), { coding, signal });
+  return runUnit(unitOf(action), () => reader, writer, newWorkspace("wasm"), { signal });
 }
 
 const atOnce: Wait = () => Promise.resolve();
@@ -175,7 +178,7 @@ describe("NaN", () => {
     };
     const writer = slowWriter(source.byteLength, later);
     const error = await errorOf(
-      runUnit(unitOf("nf4"), reader, writer, newWorkspace("wasm"), { coding }),
+      runUnit(unitOf("nf4"), () => reader, writer, newWorkspace("wasm"), {}),
     );
     expect(error).toBeInstanceOf(NonFiniteError);
     expect(error).toMatchObject({ tensor: "w", index });

@@ -2,25 +2,24 @@ import { describe, expect, it } from "vitest";
 import { dequantize, type QuantizeOptions, quantize } from "../../src/index.ts";
 import { ErrorSampler, type QuantizationError } from "../../src/metrics/quantization-error.ts";
 import { newWorkspace } from "../../src/tensor/default-workspace.ts";
+import { newEncoder } from "../../src/tensor/new-encoder.ts";
 import { codingOf } from "../../src/tensor/options.ts";
-import { TensorEncoder } from "../../src/tensor/tensor-encoder.ts";
 import { normalFloats } from "../checkpoint/safetensors-files.ts";
 
 /** Encodes tile by tile, with the error measured on the way. */
 function measured(weights: Float32Array, options: QuantizeOptions): QuantizationError {
-  const columnCount = options.shape?.[1];
-  const encoder = new TensorEncoder(newWorkspace("wasm"), {
-    ...codingOf(options),
+  const encoder = newEncoder(newWorkspace("wasm"), {
+    coding: codingOf(options),
     dtype: "float32",
-    elementCount: weights.length,
+    shape: options.shape ?? [weights.length],
     measureError: true,
-    ...(columnCount === undefined ? {} : { columnCount }),
   });
-  for (let start = 0; start < weights.length; start += encoder.tileElements) {
-    const count = Math.min(encoder.tileElements, weights.length - start);
+  for (let start = 0; start < weights.length; ) {
+    const count = encoder.tileAt(start);
     const tile = weights.slice(start, start + count);
     encoder.input(0, count).set(new Uint8Array(tile.buffer));
     encoder.encode(0, count);
+    start += count;
   }
   const { error } = encoder.finish();
   if (error === undefined) throw new Error("no error was measured");

@@ -60,9 +60,8 @@ it("converts tensors above 2 GiB in files above 4 GiB", { timeout: 120_000 }, as
     );
     const sink = tailSink();
     const output = singleOutputFile(plan, "out.safetensors");
-    const options = { coding: plan.coding };
     const create = () => Promise.resolve(sink);
-    const [written] = await convertFiles(plan, [file], [output], create, newWorkspace(), options);
+    const [written] = await convertFiles(plan, [file], [output], create, newWorkspace(), {});
 
     expect(sink.size).toBe(written?.bytes);
     expect(exactSizes(plan, [output])).toMatchObject({ totalBytes: written?.bytes, slackBytes: 0 });

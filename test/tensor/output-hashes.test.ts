@@ -60,7 +60,7 @@ function hashOf(record: QuantizedTensor): string {
   if (record.quantType === "llm-int8") {
     add(record.scb);
     add(record.outlierColumns);
-  } else {
+  } else if ("absmax" in record) {
     add(record.absmax);
     const nested = "nested" in record ? record.nested : undefined;
     add(nested?.absmax);

@@ -5,6 +5,7 @@ import {
   kernelReport,
   NonFiniteError,
   PlanError,
+  type Quantized4Bit,
   type QuantizedTensor,
   type QuantizeOptions,
   quantize,
@@ -265,7 +266,7 @@ describe("wrong options", () => {
 });
 
 describe("a wrong record or output", () => {
-  const made = record({}) as Extract<QuantizedTensor, { nested?: unknown }>;
+  const made = record({}) as Quantized4Bit;
 
   it.each([
     ["quantized.quantType", { ...made, quantType: "q4" }],

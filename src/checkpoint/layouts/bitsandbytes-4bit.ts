@@ -12,39 +12,27 @@
 
 import { pythonFloat } from "../../formats/json/python.ts";
 import type { Dtype } from "../../formats/safetensors/index.ts";
-import type { FloatDtype } from "../../foundation/dtype.ts";
 import { elementCountOf } from "../../foundation/shape.ts";
-import { codebookOf } from "../../tensor/codebooks.ts";
+import { SCHEMES } from "../../schemes/registry.ts";
+import type { EncodedScales } from "../../tensor/encoder.ts";
 import { NESTED_BLOCK_SIZE } from "../../tensor/nested-absmax.ts";
-import { packedBytes, storageBytes } from "../../tensor/options.ts";
-import type { NestedAbsmax, QuantStorage, QuantType4 } from "../../tensor/quantized-tensor.ts";
-import type { EncodedScales } from "../../tensor/tensor-encoder.ts";
+import { type CodebookCoding, packedBytes, storageBytes } from "../../tensor/options.ts";
+import type { NestedAbsmax, QuantStorage } from "../../tensor/quantized-tensor.ts";
 import {
+  bytesOf,
   type FinalParts,
-  floatsAsBytes,
   type OutputTensor,
   outputTensor,
   type Role,
+  SAFETENSORS_DTYPES,
+  type Weight,
 } from "./layout.ts";
 
-/** What the layout must know of a weight. */
-export interface Weight4Bit {
-  readonly name: string;
-  /** dtype before quantization. */
-  readonly dtype: FloatDtype;
-  /** [out, in] as the module sees it (GPT-2's Conv1D: already transposed). */
-  readonly shape: readonly number[];
-  readonly quantType: QuantType4;
-  readonly blockSize: number;
-  readonly doubleQuant: boolean;
-  readonly quantStorage: QuantStorage;
-}
+export type Weight4Bit = Weight<CodebookCoding>;
 
-const STORAGE_DTYPES: Readonly<Record<QuantStorage, Dtype>> = {
+export const STORAGE_DTYPES: Readonly<Record<QuantStorage, Dtype>> = {
   uint8: "U8",
-  float32: "F32",
-  float16: "F16",
-  bfloat16: "BF16",
+  ...SAFETENSORS_DTYPES,
 };
 
 /** Longest spelling of an f32 widened to double: sign, 17 digits, point, "e-45". */
@@ -58,7 +46,8 @@ const TYPICAL_OFFSET = "0.06250000000000001";
 
 /** The parts in the order of a forward-only file: bytes first, then what needs alignment to 4. */
 export function outputsOf4Bit(weight: Weight4Bit, quantStateBytes: number): OutputTensor[] {
-  const { name, shape, quantType, blockSize, doubleQuant, quantStorage } = weight;
+  const { name, shape, coding } = weight;
+  const { quantType, blockSize, doubleQuant, quantStorage } = coding;
   const elementCount = elementCountOf(shape);
   const packed = packedBytes(elementCount);
   const items = packed / storageBytes(quantStorage, elementCount, name);
@@ -94,16 +83,16 @@ export function quantStateLengths(weight: Weight4Bit) {
 /** The bytes of every part but the codes. The text is padded with spaces to `quantStateBytes`. */
 export function finalParts4Bit(
   weight: Weight4Bit,
-  scales: EncodedScales,
+  scales: Extract<EncodedScales, { family: "codebook" }>,
   quantStateBytes = 0,
 ): FinalParts {
   const { absmax, nested } = scales;
   const parts = new Map<Role, Uint8Array>();
-  parts.set("absmax", absmax instanceof Float32Array ? floatsAsBytes(absmax) : absmax);
-  parts.set("quantMap", floatsAsBytes(codebookOf(weight.quantType).levels));
+  parts.set("absmax", bytesOf(absmax));
+  parts.set("quantMap", bytesOf(SCHEMES[weight.coding.quantType].codebook().levels));
   if (nested !== undefined) {
-    parts.set("nestedAbsmax", floatsAsBytes(nested.absmax));
-    parts.set("nestedQuantMap", floatsAsBytes(nested.levels));
+    parts.set("nestedAbsmax", bytesOf(nested.absmax));
+    parts.set("nestedQuantMap", bytesOf(nested.levels));
   }
   const text = quantStateText(weight, nestedOffsetText(nested)).padEnd(quantStateBytes, " ");
   parts.set("quantState", new TextEncoder().encode(text));
@@ -116,7 +105,8 @@ function nestedOffsetText(nested: NestedAbsmax | undefined): string {
 
 /** `json.dumps` of the quant state: separators ", " and ": ", keys in bitsandbytes' order. */
 function quantStateText(weight: Weight4Bit, offset: string): string {
-  const { quantType, blockSize, dtype, shape, doubleQuant } = weight;
+  const { dtype, shape, coding } = weight;
+  const { quantType, blockSize, doubleQuant } = coding;
   const nested = doubleQuant
     ? `, "nested_blocksize": ${NESTED_BLOCK_SIZE}, "nested_dtype": "float32", "nested_offset": ${offset}`
     : "";

@@ -8,16 +8,9 @@
 
 import { PlanError, quoted } from "../../foundation/errors.ts";
 import { elementCountOf } from "../../foundation/shape.ts";
-import type { EncodedScales } from "../../tensor/tensor-encoder.ts";
-import {
-  type FinalParts,
-  floatsAsBytes,
-  type OutputTensor,
-  outputTensor,
-  type Role,
-} from "./layout.ts";
+import { bytesOf, type FinalParts, type OutputTensor, outputTensor, type Role } from "./layout.ts";
 
-export interface WeightInt8 {
+interface WeightInt8 {
   readonly name: string;
   /** [out, in]. */
   readonly shape: readonly number[];
@@ -34,15 +27,15 @@ export function outputsOfInt8({ name, shape }: WeightInt8): OutputTensor[] {
   ];
 }
 
-export function finalPartsInt8(scales: EncodedScales): FinalParts {
+export function finalPartsInt8(scb: Float32Array): FinalParts {
   const parts = new Map<Role, Uint8Array>();
-  parts.set("scb", floatsAsBytes(scales.absmax as Float32Array));
+  parts.set("scb", bytesOf(scb));
   parts.set("weightFormat", new Uint8Array([0]));
   return parts;
 }
 
 /** "a.b." of "a.b.weight". */
-function layerPrefix(name: string): string {
+export function layerPrefix(name: string): string {
   if (name !== "weight" && !name.endsWith(".weight")) {
     throw new PlanError(
       `tensor ${quoted(name)}: llm-int8 stores its scales beside a tensor called "weight"; ` +

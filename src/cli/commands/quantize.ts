@@ -1,12 +1,14 @@
 /** `quantwise quantize <model> -o <out>`. */
 
 import { Command, InvalidArgumentError, Option } from "commander";
-import { CHECKPOINT_QUANT_TYPES, parseRule, type Rule } from "../../checkpoint/rules.ts";
+import { LAYOUT_NAMES } from "../../checkpoint/layouts/registry.ts";
+import { parseRule, type Rule } from "../../checkpoint/rules.ts";
 import { DEFAULT_MAX_SHARD_BYTES, parseByteCount } from "../../checkpoint/shards.ts";
 import { FLOAT_DTYPES } from "../../foundation/dtype.ts";
 import { QuantwiseError } from "../../foundation/errors.ts";
 import { outputKindOf, type QuantizeModelOptions, quantizeModel } from "../../node/index.ts";
-import { BLOCK_SIZES_4BIT, QUANT_STORAGES } from "../../tensor/options.ts";
+import { QUANT_TYPES } from "../../schemes/registry.ts";
+import { GRANULARITIES, QUANT_STORAGES } from "../../tensor/options.ts";
 import { Progress } from "../progress.ts";
 import { jsonSummary, textSummary } from "../summary.ts";
 
@@ -14,8 +16,13 @@ import { jsonSummary, textSummary } from "../summary.ts";
 interface Flags {
   readonly output: string;
   readonly quantType: NonNullable<QuantizeModelOptions["quantType"]>;
-  readonly blockSize: number;
+  readonly blockSize?: number;
+  readonly groupSize?: number;
+  readonly granularity?: NonNullable<QuantizeModelOptions["granularity"]>;
+  readonly axis?: number;
+  readonly symmetric?: boolean;
   readonly doubleQuant?: boolean;
+  readonly format?: NonNullable<QuantizeModelOptions["format"]>;
   readonly quantStorage: NonNullable<QuantizeModelOptions["quantStorage"]>;
   readonly mode: NonNullable<QuantizeModelOptions["mode"]>;
   readonly computeDtype?: NonNullable<QuantizeModelOptions["computeDtype"]>;
@@ -45,7 +52,7 @@ In a glob "." separates segments, "*" stays inside one, "**" crosses. Of --exclu
 
 export function quantizeCommand(signal: AbortSignal): Command {
   return new Command("quantize")
-    .description("quantize a checkpoint into one that transformers + bitsandbytes load")
+    .description("quantize a checkpoint into one that transformers, vLLM or quantwise load")
     .argument("<model>", "a .safetensors file, a checkpoint directory, or - for standard input")
     .requiredOption(
       "-o, --output <out>",
@@ -53,16 +60,35 @@ export function quantizeCommand(signal: AbortSignal): Command {
     )
     .addOption(
       new Option("--quant-type <type>", "what selected tensors become")
-        .choices(CHECKPOINT_QUANT_TYPES)
+        .choices(QUANT_TYPES)
         .default("nf4"),
     )
     .addOption(
-      new Option("--block-size <n>", `elements per absmax: ${BLOCK_SIZES_4BIT.join(", ")}`)
-        .argParser(wholeNumber)
-        .default(64),
+      new Option(
+        "--block-size <n>",
+        "elements that share a scale, 32 to 4096 (default: 64, or what the type prescribes)",
+      ).argParser(wholeNumber),
     )
-    .option("--double-quant", "code the absmax in 8 bits too (default at 4 bits)")
-    .option("--no-double-quant", "keep the absmax in float32")
+    .addOption(new Option("--group-size <n>").argParser(wholeNumber).hideHelp())
+    .option("--double-quant", "code the scales in 8 bits too (default at 4 bits)")
+    .option("--no-double-quant", "keep the scales in float32")
+    .addOption(
+      new Option(
+        "--granularity <which>",
+        "what shares a scale, for int4 … uint8 and fp8 (default: block; tensor for fp8)",
+      ).choices(GRANULARITIES),
+    )
+    .addOption(
+      new Option("--axis <n>", "the axis of the channels (default: 0)").argParser(wholeNumber),
+    )
+    .option("--symmetric", "int8 and int4 without zero points")
+    .option("--no-symmetric", "int8 and int4 with zero points")
+    .addOption(
+      new Option(
+        "--format <name>",
+        "form of the output (default: bitsandbytes for nf4, fp4, llm-int8; else native)",
+      ).choices(LAYOUT_NAMES),
+    )
     .addOption(
       new Option("--quant-storage <dtype>", "dtype that packed weights are declared as")
         .choices(QUANT_STORAGES)
@@ -83,7 +109,7 @@ export function quantizeCommand(signal: AbortSignal): Command {
     .option("--exclude <glob>", "leave these tensors as they are (repeatable)", collect)
     .option(
       "--rule <glob=type>",
-      "give these tensors nf4, fp4, llm-int8 or copy (repeatable)",
+      "give these tensors another quant type, or copy (repeatable)",
       (text: string, rules: readonly Rule[] = []) => [...rules, checked(() => parseRule(text))],
     )
     .option(
@@ -111,7 +137,16 @@ export function quantizeCommand(signal: AbortSignal): Command {
 }
 
 async function run(model: string, flags: Flags, signal: AbortSignal): Promise<void> {
-  const { output, rule, json = false, quiet = false, dryRun = false, ...options } = flags;
+  const {
+    output,
+    rule,
+    groupSize,
+    json = false,
+    quiet = false,
+    dryRun = false,
+    ...options
+  } = flags;
+  const blockSize = options.blockSize ?? groupSize;
   const toStdout = outputKindOf(output) === "stdout";
   // JSON on standard error must stand alone there.
   const progress = new Progress(quiet || dryRun || (json && toStdout));
@@ -120,6 +155,7 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
     const result = await quantizeModel(model, output, {
       ...options,
       dryRun,
+      ...(blockSize === undefined ? {} : { blockSize }),
       ...(rule === undefined ? {} : { rules: rule }),
       signal,
       onPlan: (plan) => {

@@ -6,10 +6,10 @@ import {
   memberOf,
   parseJsonObject,
   stringOf,
-} from "../formats/json/index.ts";
-import { FLOAT_DTYPES, type FloatDtype } from "../foundation/dtype.ts";
-import { PlanError } from "../foundation/errors.ts";
-import type { ModelIdentity } from "./architectures/index.ts";
+} from "../../formats/json/index.ts";
+import { FLOAT_DTYPES, type FloatDtype } from "../../foundation/dtype.ts";
+import { PlanError } from "../../foundation/errors.ts";
+import type { ModelIdentity } from "../architectures/index.ts";
 
 /** A model's config.json, parsed without losing a number's spelling. */
 export interface ModelConfig {

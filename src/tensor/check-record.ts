@@ -1,0 +1,147 @@
+/** A quantized record is data that anybody may have changed: every part must fit the shape. */
+
+import { ArgumentError } from "../foundation/errors.ts";
+import { elementCountOf } from "../foundation/shape.ts";
+import { QUANT_TYPES, SCHEMES, schemeOf } from "../schemes/registry.ts";
+import { BLOCK_SIZES_4BIT, codeBytesOf, GRANULARITIES, oneOf } from "./options.ts";
+import type {
+  Quantized4Bit,
+  QuantizedAffine,
+  QuantizedDynamic8,
+  QuantizedFloat,
+  QuantizedInt8,
+  QuantizedTensor,
+} from "./quantized-tensor.ts";
+import { ScaleGrid } from "./scale-grid.ts";
+
+/** @returns the number of elements, having checked that every part of the record fits the shape */
+export function checkRecord(quantized: QuantizedTensor): number {
+  if (typeof quantized !== "object" || quantized === null) {
+    throw new ArgumentError("quantized", "a record that quantize returned", quantized);
+  }
+  oneOf("quantized.quantType", QUANT_TYPES, quantized.quantType);
+  const elementCount = elementCountOf(quantized.shape);
+  expectLength("quantized.codes", quantized.codes, codeBytesOf(quantized.quantType, elementCount));
+  switch (schemeOf(quantized.quantType).family) {
+    case "rows":
+      checkRows(quantized as QuantizedInt8);
+      break;
+    case "codebook":
+      if (quantized.quantType === "dynamic8") checkDynamic8(quantized, elementCount);
+      else check4Bit(quantized as Quantized4Bit, elementCount);
+      break;
+    case "affine":
+      checkAffine(quantized as QuantizedAffine);
+      break;
+    case "float":
+      checkFloat(quantized as QuantizedFloat);
+  }
+  return elementCount;
+}
+
+function check4Bit(quantized: Quantized4Bit, elementCount: number): void {
+  const { absmax, nested, blockSize } = quantized;
+  if (!BLOCK_SIZES_4BIT.includes(blockSize)) {
+    const allowed = `one of ${BLOCK_SIZES_4BIT.join(", ")}`;
+    throw new ArgumentError("quantized.blockSize", allowed, blockSize);
+  }
+  const blocks = Math.ceil(elementCount / blockSize);
+  expectLength("quantized.absmax", absmax, blocks);
+  checkNesting("absmax", absmax, nested);
+  if (nested === undefined) return;
+  expectCount("quantized.nested.blockSize", nested.blockSize);
+  expectLength("quantized.nested.absmax", nested.absmax, Math.ceil(blocks / nested.blockSize));
+  expectLength("quantized.nested.levels", nested.levels, 256);
+}
+
+function checkDynamic8({ blockSize, absmax, code }: QuantizedDynamic8, elementCount: number): void {
+  expectCount("quantized.blockSize", blockSize);
+  expectLength("quantized.absmax", absmax, Math.ceil(elementCount / blockSize));
+  expectLength("quantized.code", code, 256);
+}
+
+function checkRows({ shape, scb }: QuantizedInt8): void {
+  const [rows, columns] = shape;
+  if (rows === undefined || columns === undefined || shape.length !== 2) {
+    throw new ArgumentError("quantized.shape", "[rows, columns]", shape);
+  }
+  expectLength("quantized.scb", scb, rows);
+}
+
+function checkAffine(quantized: QuantizedAffine): void {
+  const { scale, zeroPoint, nested, symmetric } = quantized;
+  const { scaleCount } = gridOf(quantized);
+  expectLength("quantized.scale", scale, scaleCount);
+  if (symmetric !== (zeroPoint === undefined)) {
+    const expected = symmetric ? "absent, as symmetric says" : "present, as symmetric is false";
+    throw new ArgumentError("quantized.zeroPoint", expected, zeroPoint);
+  }
+  if (zeroPoint !== undefined) checkZeroPoints(quantized, zeroPoint, scaleCount);
+  checkNesting("scale", scale, nested);
+  if (nested === undefined) return;
+  expectCount("quantized.nested.blockSize", nested.blockSize);
+  const groups = Math.ceil(scaleCount / nested.blockSize);
+  expectLength("quantized.nested.ranges", nested.ranges, 2 * groups);
+}
+
+function checkZeroPoints(
+  { quantType }: QuantizedAffine,
+  zeroPoint: ArrayLike<number>,
+  scaleCount: number,
+): void {
+  expectLength("quantized.zeroPoint", zeroPoint, scaleCount);
+  const { lowest, highest } = SCHEMES[quantType].format;
+  for (let i = 0; i < zeroPoint.length; i++) {
+    const value = zeroPoint[i] as number;
+    if (Number.isInteger(value) && value >= lowest && value <= highest) continue;
+    const allowed = `a whole number from ${lowest} to ${highest}`;
+    throw new ArgumentError(`quantized.zeroPoint[${i}]`, allowed, value);
+  }
+}
+
+function checkFloat(quantized: QuantizedFloat): void {
+  const { quantType, scale, tensorScale, granularity, blockSize } = quantized;
+  const { fixedBlockSize, scale: format } = SCHEMES[quantType];
+  if (fixedBlockSize !== undefined && (granularity !== "block" || blockSize !== fixedBlockSize)) {
+    throw new ArgumentError("quantized.blockSize", `${fixedBlockSize} for ${quantType}`, blockSize);
+  }
+  expectLength("quantized.scale", scale, gridOf(quantized).scaleCount);
+  if ((scale.BYTES_PER_ELEMENT === 4) !== (format === "float32")) {
+    const expected = format === "float32" ? "a Float32Array" : "a Uint8Array";
+    throw new ArgumentError("quantized.scale", `${expected} for ${quantType}`, scale);
+  }
+  if ((format === "e4m3") !== (typeof tensorScale === "number")) {
+    const expected = format === "e4m3" ? "a number" : `absent for ${quantType}`;
+    throw new ArgumentError("quantized.tensorScale", expected, tensorScale);
+  }
+}
+
+function gridOf(quantized: QuantizedAffine | QuantizedFloat): ScaleGrid {
+  const { granularity, blockSize, shape } = quantized;
+  oneOf("quantized.granularity", GRANULARITIES, granularity);
+  if (granularity === "block") expectCount("quantized.blockSize", blockSize);
+  return new ScaleGrid(shape, quantized);
+}
+
+/** 8-bit scales belong to a second level, floats to none. */
+function checkNesting(
+  name: "absmax" | "scale",
+  scales: Float32Array | Uint8Array,
+  nested: object | undefined,
+): void {
+  const isBytes = scales.BYTES_PER_ELEMENT === 1;
+  if (isBytes === (nested !== undefined)) return;
+  const expected = isBytes ? `present for an 8-bit ${name}` : `absent for a float ${name}`;
+  throw new ArgumentError("quantized.nested", expected, nested);
+}
+
+function expectCount(argument: string, value: number | undefined): void {
+  if (value !== undefined && Number.isSafeInteger(value) && value >= 1) return;
+  throw new ArgumentError(argument, "a whole number ≥ 1", value);
+}
+
+function expectLength(argument: string, array: ArrayLike<number>, length: number): void {
+  if (array?.length !== length) {
+    throw new ArgumentError(argument, `${length} elements`, array?.length);
+  }
+}
