@@ -5,6 +5,14 @@ import { affineParameters, dequantizeAffine, extendRange, quantizeAffine } from 
 import { absmaxOf } from "./block-scale.ts";
 import { dequantizeBlocks, quantizeBlocks } from "./codebook.ts";
 import { convertFloats } from "./convert.ts";
+import {
+  columnExtremes,
+  dequantizeColumns,
+  dotCodes,
+  hammingDistances,
+  packSigns,
+  quantizeColumns,
+} from "./embeddings.ts";
 import { dequantizeFloat, quantizeFloat } from "./float-cast.ts";
 import { floatView } from "./float-view.ts";
 import { dequantizeRows, quantizeRows } from "./int8-rows.ts";
@@ -59,5 +67,11 @@ export function createReferenceKernelSet(): KernelSet {
     dequantizeFloat: (...call) => dequantizeFloat(buffer, ...call),
     packNibbles: (...call) => packNibbles(buffer, ...call),
     unpackNibbles: (...call) => unpackNibbles(buffer, ...call),
+    columnExtremes: (...call) => columnExtremes(buffer, ...call),
+    quantizeColumns: (...call) => quantizeColumns(buffer, ...call),
+    dequantizeColumns: (...call) => dequantizeColumns(buffer, ...call),
+    packSigns: (...call) => packSigns(buffer, ...call),
+    hammingDistances: (...call) => hammingDistances(buffer, ...call),
+    dotCodes: (...call) => dotCodes(buffer, ...call),
   };
 }

@@ -155,10 +155,60 @@ export interface KernelExports {
   readonly quantizeFloatRuns: QuantizeFloat<RunArguments>;
   readonly quantizeFloatColumns: QuantizeFloat<ColumnArguments>;
   readonly dequantizeFloatRuns: DequantizeFloat<RunArguments>;
+  /** Returns the bits (maybe as a negative i32) of the largest |scale|. */
+  readonly dequantizeFloat4Runs: (...call: Parameters<DequantizeFloat<RunArguments>>) => number;
   readonly dequantizeFloatColumns: DequantizeFloat<ColumnArguments>;
 
   packNibbles(codesPtr: number, packedPtr: number, elementCount: number): void;
   unpackNibbles(packedPtr: number, codesPtr: number, elementCount: number, signBit: number): void;
+
+  columnExtremesF32(
+    valuesPtr: number,
+    minPtr: number,
+    maxPtr: number,
+    rowCount: number,
+    columnCount: number,
+  ): number;
+  quantizeF32ToColumns8(
+    valuesPtr: number,
+    startPtr: number,
+    stepPtr: number,
+    codesPtr: number,
+    rowCount: number,
+    columnCount: number,
+    flip: number,
+  ): number;
+  dequantizeColumns8ToF32(
+    codesPtr: number,
+    startPtr: number,
+    stepPtr: number,
+    valuesPtr: number,
+    rowCount: number,
+    columnCount: number,
+    flip: number,
+  ): void;
+  packSignsF32(
+    valuesPtr: number,
+    codesPtr: number,
+    rowCount: number,
+    columnCount: number,
+    flip: number,
+  ): number;
+  hammingDistances(
+    queryPtr: number,
+    codesPtr: number,
+    distancesPtr: number,
+    rowCount: number,
+    byteCount: number,
+  ): void;
+  dotF32Code8(
+    weightsPtr: number,
+    codesPtr: number,
+    dotsPtr: number,
+    rowCount: number,
+    columnCount: number,
+    flip: number,
+  ): void;
 }
 
 /** The ABI that this file describes; a binary with another one is refused. */
@@ -200,7 +250,14 @@ export const EXPORT_NAMES = Object.keys({
   quantizeFloatRuns: 0,
   quantizeFloatColumns: 0,
   dequantizeFloatRuns: 0,
+  dequantizeFloat4Runs: 0,
   dequantizeFloatColumns: 0,
   packNibbles: 0,
   unpackNibbles: 0,
+  columnExtremesF32: 0,
+  quantizeF32ToColumns8: 0,
+  dequantizeColumns8ToF32: 0,
+  packSignsF32: 0,
+  hammingDistances: 0,
+  dotF32Code8: 0,
 } satisfies Record<keyof KernelExports, 0>) as readonly (keyof KernelExports)[];

@@ -5,6 +5,7 @@ import type { KernelSet } from "../kernel-set.ts";
 import { AffineKernels } from "./affine.ts";
 import { Arena } from "./arena.ts";
 import { BlockDequantizer } from "./dequantize-blocks.ts";
+import { embeddingKernels } from "./embeddings.ts";
 import { FloatCasts } from "./float-casts.ts";
 import { FloatKernels } from "./float-kernels.ts";
 import { instantiateKernels } from "./instantiate.ts";
@@ -25,7 +26,7 @@ export function createWasmKernelSet(module?: WebAssembly.Module): KernelSet {
   const dequantizer = new BlockDequantizer(exports, arena, floats);
   const rows = new Int8Rows(exports, arena, floats);
   const affine = new AffineKernels(exports, floats);
-  const casts = new FloatCasts(exports, arena);
+  const casts = new FloatCasts(exports, arena, floats);
 
   return {
     name: "wasm",
@@ -65,6 +66,7 @@ export function createWasmKernelSet(module?: WebAssembly.Module): KernelSet {
     packNibbles: (...call) => exports.packNibbles(...call),
     unpackNibbles: (packedPtr, codesPtr, elementCount, signed) =>
       exports.unpackNibbles(packedPtr, codesPtr, elementCount, signed ? 8 : 0),
+    ...embeddingKernels(exports),
   };
 }
 
