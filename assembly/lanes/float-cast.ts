@@ -28,58 +28,75 @@ export function canonicalNans(): v128 {
 }
 
 /**
- * The code nearest to fl(x / scale), ties to even, saturating; NaN is `nan`.
+ * Magnitudes of codes: the one nearest to |y|, ties to even, saturating, plus a constant.
  *
  * Adding a power of two, whose unit in the last place is that of the format at the value's
- * exponent, makes the adder round there. The integer k is the difference of the bits; with one
- * step of 2^fractionBits for every exponent above the smallest it is the code.
+ * exponent, makes the adder round there: the sum's bits are its exponent field E, and an integer k
+ * that is at most 2^(fractionBits + 1). With 2^fractionBits codes to an exponent the code is
+ * k + (E << fractionBits) less what that is for zero; one product of 16-bit lanes gives 256 times
+ * that sum.
  *
+ * @param y          quotient; NaN is as the largest
  * @param magnitude  0x7fffffff
  * @param exponents  0x7f800000
  * @param largest    the largest finite magnitude
  * @param smallest   the smallest normal one
  * @param gain       (23 − fractionBits) << 23, from an exponent to that of the power of two
- * @param binade     1 << fractionBits: codes from one exponent to the next
- * @param sign       sign bit of a code
- * @param nan        code of NaN
+ * @param weights    256 for k, 2 << fractionBits for E << 7
  */
 // @ts-ignore: decorator
 @inline
-export function floatCodes4(
-  x: v128,
-  scale: v128,
+export function raisedCodes4(
+  y: v128,
   magnitude: v128,
   exponents: v128,
   largest: v128,
   smallest: v128,
   gain: v128,
-  binade: v128,
+  weights: v128,
+): v128 {
+  // As integers, magnitudes keep their order, and NaN is above all.
+  const m = i32x4.min_s(v128.and(y, magnitude), largest);
+  const power = i32x4.add(i32x4.max_s(v128.and(m, exponents), smallest), gain);
+  return i32x4.shr_u(i32x4.dot_i16x8_s(f32x4.add(m, power), weights), 8);
+}
+
+/** What `raisedCodes4` gives for zero, in 16-bit lanes. */
+// @ts-ignore: decorator
+@inline
+export function zeroCode(smallest: f32, fractionBits: i32): v128 {
+  const exponent = (reinterpret<u32>(smallest) >>> 23) + 23 - fractionBits;
+  return i16x8.splat(<i16>(exponent << fractionBits));
+}
+
+/**
+ * Sixteen codes of quotients and their `raisedCodes4`: signs are set, NaN becomes `nan`.
+ *
+ * Narrowing with saturation keeps signs, and masks.
+ */
+// @ts-ignore: decorator
+@inline
+export function floatCodes16(
+  y0: v128,
+  y1: v128,
+  y2: v128,
+  y3: v128,
+  r0: v128,
+  r1: v128,
+  r2: v128,
+  r3: v128,
+  zero: v128,
   sign: v128,
   nan: v128,
 ): v128 {
-  const y = f32x4.div(x, scale);
-  // As integers, magnitudes keep their order and NaN is above all: it saturates for now.
-  const m = i32x4.min_s(v128.and(y, magnitude), largest);
-  const exponent = i32x4.max_s(v128.and(m, exponents), smallest);
-  const power = i32x4.add(exponent, gain);
-  const k = i32x4.sub(f32x4.add(m, power), power);
-  const above = i32x4.shr_u(i32x4.sub(exponent, smallest), 23);
-  const code = i32x4.add(k, i16x8.mul(above, binade));
-  const signed = v128.or(code, v128.and(i32x4.shr_s(y, 31), sign));
-  return v128.bitselect(signed, nan, f32x4.eq(y, y));
-}
-
-/** The low bytes of four vectors of integers from 0 to 255, in order. */
-// @ts-ignore: decorator
-@inline
-export function unsignedBytes16(a: v128, b: v128, c: v128, d: v128): v128 {
-  return i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
-}
-
-/** As `unsignedBytes16`, of one vector: four bytes in the first lane. */
-// @ts-ignore: decorator
-@inline
-export function unsignedBytes4(a: v128): v128 {
-  const aa = i16x8.narrow_i32x4_s(a, a);
-  return i8x16.narrow_i16x8_u(aa, aa);
+  const low = i16x8.sub(i16x8.narrow_i32x4_s(r0, r1), zero);
+  const high = i16x8.sub(i16x8.narrow_i32x4_s(r2, r3), zero);
+  const codes = i8x16.narrow_i16x8_u(low, high);
+  const signs = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(y0, y1), i16x8.narrow_i32x4_s(y2, y3));
+  const isNegative = i8x16.gt_s(i32x4.splat(0), signs);
+  const isNumber = i8x16.narrow_i16x8_s(
+    i16x8.narrow_i32x4_s(f32x4.eq(y0, y0), f32x4.eq(y1, y1)),
+    i16x8.narrow_i32x4_s(f32x4.eq(y2, y2), f32x4.eq(y3, y3)),
+  );
+  return v128.bitselect(v128.or(codes, v128.and(isNegative, sign)), nan, isNumber);
 }

@@ -80,7 +80,7 @@ export function quantizeAffineRuns(
  * @param codesPtr      out  i8 or u8[elementCount]
  * @param elementCount  any
  * @param scale         index of the first value's scale, below scaleCount
- * @param scaleCount    any; a multiple of 16 is fast
+ * @param scaleCount    any; a multiple of 4 is fast
  * @param lowest        −128 or above
  * @param highest       255 or below
  */

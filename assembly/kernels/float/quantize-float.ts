@@ -1,9 +1,9 @@
 import {
   exponentMask,
-  floatCodes4,
+  floatCodes16,
   magnitudeMask,
-  unsignedBytes16,
-  unsignedBytes4,
+  raisedCodes4,
+  zeroCode,
 } from "../../lanes/float-cast";
 
 /**
@@ -50,94 +50,37 @@ export function quantizeFloatRuns(
   const top = f32x4.splat(largest);
   const bottom = f32x4.splat(smallest);
   const gain = i32x4.splat((23 - fractionBits) << 23);
-  const binade = i32x4.splat(1 << fractionBits);
-  const sign = i32x4.splat(signBit);
-  const nan = i32x4.splat(nanCode);
+  const weights = i32x4.splat((2 << (fractionBits + 16)) | 256);
+  const zero = zeroCode(smallest, fractionBits);
+  const sign = i8x16.splat(<i8>signBit);
+  const nan = i8x16.splat(<i8>nanCode);
   while (elementCount > 0) {
     const count = min(min(rowRest, runRest), elementCount);
     const scales = v128.load32_splat(scalePtr + (scale << 2));
     const end = codesPtr + count;
     for (const last = codesPtr + (count & ~15); codesPtr < last; codesPtr += 16) {
-      const q0 = floatCodes4(
-        v128.load(valuesPtr),
-        scales,
-        magnitude,
-        exponents,
-        top,
-        bottom,
-        gain,
-        binade,
-        sign,
-        nan,
-      );
-      const q1 = floatCodes4(
-        v128.load(valuesPtr, 16),
-        scales,
-        magnitude,
-        exponents,
-        top,
-        bottom,
-        gain,
-        binade,
-        sign,
-        nan,
-      );
-      const q2 = floatCodes4(
-        v128.load(valuesPtr, 32),
-        scales,
-        magnitude,
-        exponents,
-        top,
-        bottom,
-        gain,
-        binade,
-        sign,
-        nan,
-      );
-      const q3 = floatCodes4(
-        v128.load(valuesPtr, 48),
-        scales,
-        magnitude,
-        exponents,
-        top,
-        bottom,
-        gain,
-        binade,
-        sign,
-        nan,
-      );
-      v128.store(codesPtr, unsignedBytes16(q0, q1, q2, q3));
+      const y0 = f32x4.div(v128.load(valuesPtr), scales);
+      const y1 = f32x4.div(v128.load(valuesPtr, 16), scales);
+      const y2 = f32x4.div(v128.load(valuesPtr, 32), scales);
+      const y3 = f32x4.div(v128.load(valuesPtr, 48), scales);
+      const r0 = raisedCodes4(y0, magnitude, exponents, top, bottom, gain, weights);
+      const r1 = raisedCodes4(y1, magnitude, exponents, top, bottom, gain, weights);
+      const r2 = raisedCodes4(y2, magnitude, exponents, top, bottom, gain, weights);
+      const r3 = raisedCodes4(y3, magnitude, exponents, top, bottom, gain, weights);
+      v128.store(codesPtr, floatCodes16(y0, y1, y2, y3, r0, r1, r2, r3, zero, sign, nan));
       valuesPtr += 64;
     }
     for (; codesPtr + 4 <= end; codesPtr += 4, valuesPtr += 16) {
-      const q = floatCodes4(
-        v128.load(valuesPtr),
-        scales,
-        magnitude,
-        exponents,
-        top,
-        bottom,
-        gain,
-        binade,
-        sign,
-        nan,
-      );
-      v128.store32_lane(codesPtr, unsignedBytes4(q), 0);
+      const y = f32x4.div(v128.load(valuesPtr), scales);
+      const r = raisedCodes4(y, magnitude, exponents, top, bottom, gain, weights);
+      const codes = floatCodes16(y, y, y, y, r, r, r, r, zero, sign, nan);
+      v128.store32_lane(codesPtr, codes, 0);
     }
     for (; codesPtr < end; codesPtr++, valuesPtr += 4) {
-      const q = floatCodes4(
-        v128.load32_zero(valuesPtr),
-        scales,
-        magnitude,
-        exponents,
-        top,
-        bottom,
-        gain,
-        binade,
-        sign,
-        nan,
-      );
-      store<u8>(codesPtr, i32x4.extract_lane(q, 0));
+      const y = f32x4.div(v128.load32_zero(valuesPtr), scales);
+      const r = raisedCodes4(y, magnitude, exponents, top, bottom, gain, weights);
+      const codes = floatCodes16(y, y, y, y, r, r, r, r, zero, sign, nan);
+      v128.store8_lane(codesPtr, codes, 0);
     }
 
     elementCount -= count;
@@ -156,7 +99,7 @@ export function quantizeFloatRuns(
  * @param codesPtr      out  u8[elementCount]
  * @param elementCount  any
  * @param scale         index of the first value's scale, below scaleCount
- * @param scaleCount    any; a multiple of 4 is fast
+ * @param scaleCount    any; a multiple of 16 is fast
  * @param largest       the format's largest finite magnitude
  * @param smallest      its smallest normal magnitude
  * @param fractionBits  any
@@ -182,42 +125,38 @@ export function quantizeFloatColumns(
   const top = f32x4.splat(largest);
   const bottom = f32x4.splat(smallest);
   const gain = i32x4.splat((23 - fractionBits) << 23);
-  const binade = i32x4.splat(1 << fractionBits);
-  const sign = i32x4.splat(signBit);
-  const nan = i32x4.splat(nanCode);
+  const weights = i32x4.splat((2 << (fractionBits + 16)) | 256);
+  const zero = zeroCode(smallest, fractionBits);
+  const sign = i8x16.splat(<i8>signBit);
+  const nan = i8x16.splat(<i8>nanCode);
   while (elementCount > 0) {
     const count = min(scaleCount - scale, elementCount);
     const end = codesPtr + count;
     let sPtr = scalePtr + (scale << 2);
+    for (const last = codesPtr + (count & ~15); codesPtr < last; codesPtr += 16) {
+      const y0 = f32x4.div(v128.load(valuesPtr), v128.load(sPtr));
+      const y1 = f32x4.div(v128.load(valuesPtr, 16), v128.load(sPtr, 16));
+      const y2 = f32x4.div(v128.load(valuesPtr, 32), v128.load(sPtr, 32));
+      const y3 = f32x4.div(v128.load(valuesPtr, 48), v128.load(sPtr, 48));
+      const r0 = raisedCodes4(y0, magnitude, exponents, top, bottom, gain, weights);
+      const r1 = raisedCodes4(y1, magnitude, exponents, top, bottom, gain, weights);
+      const r2 = raisedCodes4(y2, magnitude, exponents, top, bottom, gain, weights);
+      const r3 = raisedCodes4(y3, magnitude, exponents, top, bottom, gain, weights);
+      v128.store(codesPtr, floatCodes16(y0, y1, y2, y3, r0, r1, r2, r3, zero, sign, nan));
+      valuesPtr += 64;
+      sPtr += 64;
+    }
     for (; codesPtr + 4 <= end; codesPtr += 4, valuesPtr += 16, sPtr += 16) {
-      const q = floatCodes4(
-        v128.load(valuesPtr),
-        v128.load(sPtr),
-        magnitude,
-        exponents,
-        top,
-        bottom,
-        gain,
-        binade,
-        sign,
-        nan,
-      );
-      v128.store32_lane(codesPtr, unsignedBytes4(q), 0);
+      const y = f32x4.div(v128.load(valuesPtr), v128.load(sPtr));
+      const r = raisedCodes4(y, magnitude, exponents, top, bottom, gain, weights);
+      const codes = floatCodes16(y, y, y, y, r, r, r, r, zero, sign, nan);
+      v128.store32_lane(codesPtr, codes, 0);
     }
     for (; codesPtr < end; codesPtr++, valuesPtr += 4, sPtr += 4) {
-      const q = floatCodes4(
-        v128.load32_zero(valuesPtr),
-        v128.load32_zero(sPtr),
-        magnitude,
-        exponents,
-        top,
-        bottom,
-        gain,
-        binade,
-        sign,
-        nan,
-      );
-      store<u8>(codesPtr, i32x4.extract_lane(q, 0));
+      const y = f32x4.div(v128.load32_zero(valuesPtr), v128.load32_zero(sPtr));
+      const r = raisedCodes4(y, magnitude, exponents, top, bottom, gain, weights);
+      const codes = floatCodes16(y, y, y, y, r, r, r, r, zero, sign, nan);
+      v128.store8_lane(codesPtr, codes, 0);
     }
     elementCount -= count;
     scale = 0;

@@ -4,6 +4,7 @@
  */
 
 import { growTo, type KernelInstance } from "./instantiate.ts";
+import { FLOAT_LEVELS_BYTES } from "./tables/float-levels.ts";
 import { TableSlot } from "./tables/installed.ts";
 import { LEVELS4_BYTES, TABLE4_BYTES } from "./tables/table4.ts";
 import { TABLE8_BYTES } from "./tables/table8.ts";
@@ -33,7 +34,7 @@ export class Arena {
     this.levels4 = slot(LEVELS4_BYTES);
     this.table8 = slot(TABLE8_BYTES);
     this.levels8 = slot(1024);
-    this.floatLevels = slot(1024);
+    this.floatLevels = slot(FLOAT_LEVELS_BYTES);
     this.scalarPtr = this.allocate(16);
     this.tilePtr = this.allocate(4 * TILE_VALUES);
     this.secondTilePtr = this.allocate(4 * TILE_VALUES);

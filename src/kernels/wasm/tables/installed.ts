@@ -1,8 +1,7 @@
 /** Tables in WASM memory: built once a codebook and mode or a format, copied in when another was there. */
 
 import type { Codebook, QuantMode } from "../../../schemes/codebook.ts";
-import { type FloatFormat, floatLevels } from "../../../schemes/float-format.ts";
-import { TableWriter } from "./table-writer.ts";
+import { floatLevelsTable } from "./float-levels.ts";
 import { levelsTable4, quantizeTable4, type Table4 } from "./table4.ts";
 import { quantizeTable8, type Table8 } from "./table8.ts";
 
@@ -46,16 +45,7 @@ export const builtLevels8 = /* @__PURE__ */ remembered(
   ({ levels }: Codebook) => new Uint8Array(levels.slice().buffer),
 );
 
-/** f32[256] as bytes; levels of 4-bit codes are repeated, so that the high nibble does not count. */
-export const builtFloatLevels = /* @__PURE__ */ remembered((format: FloatFormat) => {
-  const levels = floatLevels(format);
-  const table = new TableWriter(1024);
-  table.f32(
-    0,
-    Float32Array.from({ length: 256 }, (_, byte) => levels[byte % levels.length] ?? 0),
-  );
-  return table.bytes;
-});
+export const builtFloatLevels = /* @__PURE__ */ remembered(floatLevelsTable);
 
 /** One place in memory that holds one of several tables at a time. */
 export class TableSlot {
