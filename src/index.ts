@@ -37,6 +37,25 @@ export type {
 export { kernelReport } from "./tensor/default-workspace.ts";
 // Weights in memory: synchronous, no files.
 export { type DequantizeOptions, dequantize } from "./tensor/dequantize.ts";
+// Embeddings for vector search.
+export {
+  type BinaryEmbeddings,
+  type CalibrationOptions,
+  calibrationRanges,
+  type DequantizeEmbeddingsOptions,
+  type DotOptions,
+  dequantizeEmbeddings,
+  dotProducts,
+  type EmbeddingPrecision,
+  type EmbeddingRanges,
+  type EmbeddingsBy,
+  hammingDistances,
+  type QuantizedEmbeddings,
+  type QuantizeEmbeddingsOptions,
+  quantizeEmbeddings,
+  type ScalarEmbeddings,
+  type SearchOptions,
+} from "./tensor/embeddings/index.ts";
 export type { FloatArray } from "./tensor/float-array.ts";
 export type { CodingOptions } from "./tensor/options.ts";
 export { type QuantizedBy, type QuantizeOptions, quantize } from "./tensor/quantize.ts";

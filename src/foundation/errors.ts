@@ -59,7 +59,7 @@ export class FormatError extends QuantwiseError {
   }
 }
 
-/** A weight holds NaN or infinity, and that was not allowed. */
+/** A weight or an embedding holds NaN or infinity, and that was not allowed. */
 export class NonFiniteError extends QuantwiseError {
   override readonly name = "NonFiniteError";
   readonly code = "NON_FINITE";
@@ -74,16 +74,25 @@ export class NonFiniteError extends QuantwiseError {
     value: number,
     asFloat16 = false,
     file?: string,
+    message?: string,
   ) {
     const which = tensor === undefined ? "weights" : `tensor ${quoted(tensor)}`;
     const where = file === undefined ? which : `${printable(file)}, ${which}`;
     const problem = asFloat16 && Number.isFinite(value) ? ", which float16 cannot hold" : "";
     super(
-      `${where}: element ${index} is ${value}${problem}; expected a finite number. Repair the ` +
-        "weights, keep the tensor in float, or allow it (allowNonFinite, --allow-non-finite)",
+      message ??
+        `${where}: element ${index} is ${value}${problem}; expected a finite number. Repair the ` +
+          "weights, keep the tensor in float, or allow it (allowNonFinite, --allow-non-finite)",
     );
     this.tensor = tensor;
     this.index = index;
+  }
+
+  /** For embeddings, which no option lets through. */
+  static ofEmbeddings(argument: string, index: number, value: number, dimensions: number) {
+    const place = `row ${Math.floor(index / dimensions)}, dimension ${index % dimensions}`;
+    const message = `${argument}: element ${index} (${place}) is ${value}; expected a finite number`;
+    return new NonFiniteError(undefined, index, value, false, undefined, message);
   }
 }
 
