@@ -67,9 +67,10 @@ export function layoutForward(plan: Plan): ForwardLayout {
     const outputs = plan.outputs(unit, "longest");
     const unitBytes = outputs.reduce((sum, { byteLength }) => sum + byteLength, 0);
     const fits = unitBytes <= HELD_BACK_BYTES && heldBackBytes + unitBytes <= HELD_BACK_TOTAL_BYTES;
-    const tailRoles = outputs.filter(goesToTail).map(({ role }) => role);
-    const inPlace = outputs.filter(({ role }) => !tailRoles.includes(role));
     const hasText = outputs.some(({ role }) => role === "quantState");
+    // A text is stretched until all of its unit is aligned: nothing of it need wait.
+    const tailRoles = hasText ? [] : outputs.filter(goesToTail).map(({ role }) => role);
+    const inPlace = outputs.filter(({ role }) => !tailRoles.includes(role));
     if (!hasText && fits && !inPlace.every(isAligned)) {
       heldBackBytes += unitBytes;
       tail.push(...outputs);
