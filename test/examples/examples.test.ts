@@ -19,6 +19,16 @@ describe("the examples run as they stand", () => {
     expect(text.trim().split("\n")).toHaveLength(4);
   });
 
+  it("search-embeddings", async () => {
+    const text = (await output("search-embeddings.mjs")).toString();
+    expect(text).toMatch(/float32 15360000, int8 3840000, ubinary 480000 bytes/);
+    const recall = (name: string) =>
+      Number(new RegExp(`^recall@10 of ${name}: (\\S+)$`, "m").exec(text)?.[1]);
+    expect(recall("int8")).toBeGreaterThan(0.95);
+    expect(recall("ubinary, then int8")).toBeGreaterThan(0.8);
+    expect(recall("ubinary")).toBeLessThan(recall("ubinary, then int8"));
+  });
+
   it("stream", async () => {
     const bytes = await output("stream.mjs");
     const { table } = await openSafetensors(bytesSource(bytes));

@@ -139,7 +139,7 @@ describe("ranges", () => {
       let ranges: EmbeddingRanges | undefined;
       for (const start of starts) {
         const part = embeddings.subarray(start * DIMENSIONS, start * DIMENSIONS + size);
-        ranges = calibrationRanges(part, { dimensions: DIMENSIONS, ...(ranges && { ranges }) });
+        ranges = calibrationRanges(part, { dimensions: DIMENSIONS, ranges });
       }
       expect(ranges).toEqual(whole);
     }

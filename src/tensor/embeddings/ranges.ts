@@ -21,7 +21,7 @@ export interface CalibrationOptions {
   /** What a Uint16Array holds. */
   readonly dtype?: FloatDtype;
   /** Ranges of earlier parts of the sample: the result covers them too. */
-  readonly ranges?: EmbeddingRanges;
+  readonly ranges?: EmbeddingRanges | undefined;
   /** @defaultValue "auto" */
   readonly kernels?: KernelChoice;
 }

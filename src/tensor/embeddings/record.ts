@@ -38,14 +38,14 @@ export interface ScalarEmbeddings<Precision extends "int8" | "uint8" = "int8" | 
 export interface BinaryEmbeddings<Precision extends "binary" | "ubinary" = "binary" | "ubinary">
   extends EmbeddingsBase<Precision> {}
 
-export type QuantizedEmbeddings = ScalarEmbeddings | BinaryEmbeddings;
-
 /** The record that `quantizeEmbeddings` returns for a precision. */
 export type EmbeddingsBy<Precision extends EmbeddingPrecision> = Precision extends "int8" | "uint8"
   ? ScalarEmbeddings<Precision>
   : Precision extends "binary" | "ubinary"
     ? BinaryEmbeddings<Precision>
     : never;
+
+export type QuantizedEmbeddings = EmbeddingsBy<EmbeddingPrecision>;
 
 export function isSigned(precision: EmbeddingPrecision): boolean {
   return precision === "int8" || precision === "binary";

@@ -8,9 +8,9 @@ import type { Workspace } from "../workspace.ts";
 import { arrayName } from "./checks.ts";
 import { stepsOf } from "./ranges.ts";
 import {
-  type BinaryEmbeddings,
   checkEmbeddings,
   codeBytes,
+  type EmbeddingsBy,
   isBinary,
   isSigned,
   type QuantizedEmbeddings,
@@ -37,7 +37,7 @@ export interface SearchOptions {
  */
 export function hammingDistances(
   query: Int8Array | Uint8Array,
-  record: BinaryEmbeddings,
+  record: EmbeddingsBy<"binary" | "ubinary">,
   options: SearchOptions = {},
 ): Int32Array<ArrayBuffer> {
   checkEmbeddings(record);
