@@ -454,7 +454,7 @@ describe("bad input", () => {
   });
 
   it.each([
-    ["quantType", { quantType: "int4" as "nf4" }],
+    ["quantType", { quantType: "int3" as "int4" }],
     ["blockSize", { blockSize: 48 }],
     ["rule", { rules: [{ pattern: "**", action: "q4" as "nf4" }] }],
     ["exclude", { exclude: [""] }],

@@ -78,13 +78,14 @@ describe("a rule's text", () => {
     ["**.mlp.*=fp4", { pattern: "**.mlp.*", action: "fp4" }],
     ["a=b.weight=copy", { pattern: "a=b.weight", action: "copy" }],
     ["**=llm-int8", { pattern: "**", action: "llm-int8" }],
+    ["**=mxfp8-e5m2", { pattern: "**", action: "mxfp8-e5m2" }],
   ])("splits %s at the last =", (text, rule) => {
     expect(parseRule(text)).toEqual(rule);
   });
 
-  it.each(["**", "=nf4", "a=int4", "a=", "", "a=NF4"])("refuses %j", (text) => {
+  it.each(["**", "=nf4", "a=int3", "a=", "", "a=NF4"])("refuses %j", (text) => {
     expect(() => parseRule(text)).toThrow(ArgumentError);
-    expect(() => parseRule(text)).toThrow(/'GLOB=nf4\|fp4\|llm-int8\|copy'/);
+    expect(() => parseRule(text)).toThrow(/'GLOB=nf4\|fp4\|.*\|fp8-e5m2\|copy'/);
   });
 });
 

@@ -33,8 +33,8 @@ describe.concurrent("a wrong command line", () => {
     ],
     [
       "a wrong type",
-      ["quantize", model, ...out, "--quant-type", "int4"],
-      /quant-type.*'int4'.*nf4, fp4, llm-int8/,
+      ["quantize", model, ...out, "--quant-type", "int3"],
+      /quant-type.*'int3'.*nf4, fp4, .*llm-int8, int4, .*fp8-e5m2/,
     ],
     [
       "a wrong block size",
@@ -60,12 +60,12 @@ describe.concurrent("a wrong command line", () => {
     [
       "a rule without a type",
       ["quantize", model, ...out, "--rule", "**.mlp.**"],
-      /--rule.*GLOB=nf4\|fp4\|llm-int8\|copy/,
+      /--rule.*GLOB=nf4\|fp4\|.*\|copy/,
     ],
     [
       "a rule of another type",
-      ["quantize", model, ...out, "--rule", "**=int4"],
-      /--rule.*GLOB=nf4\|fp4\|llm-int8\|copy/,
+      ["quantize", model, ...out, "--rule", "**=int3"],
+      /--rule.*GLOB=nf4\|fp4\|.*\|copy/,
     ],
     ["an empty glob", ["quantize", model, ...out, "--exclude", ""], /exclude.*glob/],
     [
@@ -126,7 +126,7 @@ describe("what is said", () => {
       bytesAfter: bytes,
       slackBytes: 0,
       exact: true,
-      tensors: { copy: 5, nf4: 7, fp4: 0, "llm-int8": 0 },
+      tensors: { copy: 5, nf4: 7 },
       kernels: { name: "wasm" },
       warnings: [],
     });

@@ -205,7 +205,7 @@ describe("wrong options", () => {
     got: string,
     allowed: string,
   ])[] = [
-    ["quantType", { quantType: "int3" }, '"int3"', '"nf4" or "fp4" or "dynamic8" or "llm-int8"'],
+    ["quantType", { quantType: "int3" }, '"int3"', '"nf4" or "fp4" or "af4"'],
     ["blockSize", { blockSize: 48 }, "48", "32, 64, 128, 256, 512, 1024, 2048, 4096"],
     ["blockSize", { quantType: "dynamic8", blockSize: 0 }, "0", "≥ 1"],
     ["blockSize", { quantType: "dynamic8", blockSize: 1.5 }, "1.5", "≥ 1"],
