@@ -1,5 +1,6 @@
 /** Recognises checkpoints that somebody already quantized: quantizing twice helps nobody. */
 
+import { NATIVE_KEY } from "./layouts/native-metadata.ts";
 import type { SourceFile } from "./source-file.ts";
 
 /** Tensor names that only quantized checkpoints have, and whose they are. */
@@ -14,6 +15,7 @@ const COMPANIONS: readonly (readonly [RegExp, string])[] = [
 /** What gives the checkpoint away, in words; undefined when nothing does. */
 export function signOfQuantization(files: readonly SourceFile[]): string | undefined {
   for (const { name, table } of files) {
+    if (table.metadata.has(NATIVE_KEY)) return `${name} is in quantwise's own format`;
     for (let i = 0; i < table.length; i++) {
       const tensor = table.nameAt(i);
       const found = COMPANIONS.find(([pattern]) => pattern.test(tensor));

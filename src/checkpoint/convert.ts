@@ -4,9 +4,9 @@ import type { SafetensorsFile } from "../formats/safetensors/index.ts";
 import type { ByteSink } from "../foundation/byte-source.ts";
 import type { Workspace } from "../tensor/workspace.ts";
 import type { ByteStream } from "./byte-stream.ts";
+import type { ConversionPlan } from "./conversion-plan.ts";
 import type { ExactFile } from "./exact-file.ts";
 import { exactFile, type OutputFile } from "./output-plan.ts";
-import type { Plan } from "./plan.ts";
 import { reportOf, type TensorReport } from "./report.ts";
 import { type RunOptions, runUnit } from "./run-unit.ts";
 import type { Unit } from "./unit.ts";
@@ -30,15 +30,36 @@ export interface WrittenFile {
 }
 
 /**
- * Converts from sources that can be read in any order: file after file, each tensor written once
- * where it stays.
+ * Converts from sources that can be read in any order.
  *
  * @param sources the plan's files, in its order
  * @param create opens the output file of that name
  */
-export async function convertFiles(
-  plan: Plan,
+export function convertFiles(
+  plan: ConversionPlan,
   sources: readonly SafetensorsFile[],
+  outputs: readonly OutputFile[],
+  create: (name: string) => Promise<FileSink>,
+  workspace: Workspace,
+  options: ConvertOptions,
+): Promise<WrittenFile[]> {
+  const openerOf = (index: number) => {
+    const unit = plan.unit(index);
+    return Promise.resolve(unitReader(unit, sources[unit.file] as SafetensorsFile));
+  };
+  return convertUnits(plan, openerOf, outputs, create, workspace, options);
+}
+
+/**
+ * Converts units that can be opened in any order: file after file, each tensor written once where it
+ * stays.
+ *
+ * @param openerOf opens the bytes of the unit at an index; called once for each
+ * @param create opens the output file of that name
+ */
+export async function convertUnits(
+  plan: ConversionPlan,
+  openerOf: (index: number) => Promise<OpenReader>,
   outputs: readonly OutputFile[],
   create: (name: string) => Promise<FileSink>,
   workspace: Workspace,
@@ -50,8 +71,7 @@ export async function convertFiles(
     const layout = exactFile(plan, output, sink, true);
     for (const index of layout.order()) {
       const unit = plan.unit(index);
-      const source = sources[unit.file] as SafetensorsFile;
-      await runInto(layout, index, unit, unitReader(unit, source), plan, workspace, options);
+      await runInto(layout, index, unit, await openerOf(index), plan, workspace, options);
     }
     written.push(await finishFile(output.name, layout, sink));
   }
@@ -63,7 +83,7 @@ export async function convertFiles(
  * moved together at the end. The files are those that `convertFiles` writes.
  */
 export async function convertStream(
-  plan: Plan,
+  plan: ConversionPlan,
   input: ByteStream,
   outputs: readonly OutputFile[],
   create: (name: string) => Promise<FileSink>,
@@ -106,7 +126,7 @@ interface OpenFile {
 }
 
 async function openFile(
-  plan: Plan,
+  plan: ConversionPlan,
   output: OutputFile,
   create: (name: string) => Promise<FileSink>,
 ): Promise<OpenFile> {
@@ -120,7 +140,7 @@ async function runInto(
   index: number,
   unit: Unit,
   open: OpenReader,
-  plan: Plan,
+  plan: ConversionPlan,
   workspace: Workspace,
   options: ConvertOptions,
 ): Promise<void> {

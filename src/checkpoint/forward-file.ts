@@ -2,10 +2,10 @@
 
 import { encodeHeader } from "../formats/safetensors/index.ts";
 import type { Workspace } from "../tensor/workspace.ts";
+import type { ConversionPlan } from "./conversion-plan.ts";
 import { headerBytesOf } from "./exact-file.ts";
 import { type ForwardUnit, layoutForward } from "./forward-layout.ts";
 import type { FinalParts, OutputTensor, Role } from "./layouts/layout.ts";
-import type { Plan } from "./plan.ts";
 import { reportOf, type TensorReport } from "./report.ts";
 import { type RunOptions, runUnit } from "./run-unit.ts";
 import type { Unit } from "./unit.ts";
@@ -24,7 +24,7 @@ export interface ForwardOptions extends RunOptions {
  * @returns bytes written
  */
 export async function writeForward(
-  plan: Plan,
+  plan: ConversionPlan,
   readerOf: (unit: Unit) => Promise<OpenReader>,
   emit: (bytes: Uint8Array) => Promise<void>,
   workspace: Workspace,

@@ -14,9 +14,9 @@ import {
   WRITTEN_HEADER_BYTES_MAX,
 } from "../formats/safetensors/index.ts";
 import { PlanError, quoted } from "../foundation/errors.ts";
+import type { ConversionPlan } from "./conversion-plan.ts";
 import { tooLong } from "./exact-file.ts";
 import type { OutputTensor, Role } from "./layouts/layout.ts";
-import type { Plan } from "./plan.ts";
 
 /** Units end at multiples of this, the largest item size. */
 const ALIGNMENT = 8;
@@ -49,7 +49,7 @@ export interface ForwardLayout {
 }
 
 /** @throws PlanError naming the tensor that cannot be aligned */
-export function layoutForward(plan: Plan): ForwardLayout {
+export function layoutForward(plan: ConversionPlan): ForwardLayout {
   const entries: TensorEntry[] = [];
   const units: ForwardUnit[] = [];
   const tail: OutputTensor[] = [];

@@ -2,10 +2,10 @@
 
 import { WRITTEN_HEADER_BYTES_MAX } from "../formats/safetensors/index.ts";
 import type { ByteSink } from "../foundation/byte-source.ts";
+import type { ConversionPlan } from "./conversion-plan.ts";
 import { ExactFile, headerBytesOf } from "./exact-file.ts";
 import { FileRows, type OutputsOf } from "./file-rows.ts";
 import { layoutForward } from "./forward-layout.ts";
-import type { Plan } from "./plan.ts";
 import {
   DEFAULT_MAX_SHARD_BYTES,
   type ShardItem,
@@ -31,7 +31,7 @@ const ENTRY_BYTES = 90;
  * @param maxShardBytes of data in a file; a layer that alone is larger gets its own file
  */
 export function outputFiles(
-  plan: Plan,
+  plan: ConversionPlan,
   maxShardBytes: number = DEFAULT_MAX_SHARD_BYTES,
 ): OutputFile[] {
   const limits = {
@@ -46,11 +46,11 @@ export function outputFiles(
 const HEADER_SLACK_BYTES = 1000;
 
 /** All units in one file of that name. */
-export function singleOutputFile(plan: Plan, name: string): OutputFile {
+export function singleOutputFile(plan: ConversionPlan, name: string): OutputFile {
   return { name, units: Int32Array.from({ length: plan.length }, (_, index) => index) };
 }
 
-function* shardItems(plan: Plan): Generator<ShardItem> {
+function* shardItems(plan: ConversionPlan): Generator<ShardItem> {
   for (const unit of plan.units()) {
     let dataBytes = 0;
     let headerBytes = 0;
@@ -76,14 +76,14 @@ export interface OutputSizes {
 }
 
 /** Sizes of files with the reference writer's layout. */
-export function exactSizes(plan: Plan, files: readonly OutputFile[]): OutputSizes {
+export function exactSizes(plan: ConversionPlan, files: readonly OutputFile[]): OutputSizes {
   const sizes = files.map((file) => ({ name: file.name, bytes: sizeOf(plan, file, "longest") }));
   const shortest = files.reduce((sum, file) => sum + sizeOf(plan, file, "shortest"), 0);
   const { totalBytes } = withTotal(sizes, 0);
   return withTotal(sizes, totalBytes - shortest);
 }
 
-function sizeOf(plan: Plan, { name, units }: OutputFile, text: TextSize): number {
+function sizeOf(plan: ConversionPlan, { name, units }: OutputFile, text: TextSize): number {
   const rows = new FileRows(units, (index, size) => plan.outputs(plan.unit(index), size));
   let dataBytes = 0;
   for (const { end } of rows.entries(text)) dataBytes = end;
@@ -91,7 +91,7 @@ function sizeOf(plan: Plan, { name, units }: OutputFile, text: TextSize): number
 }
 
 /** Size of a forward-only file; always exact. */
-export function forwardSizes(plan: Plan, name: string): OutputSizes {
+export function forwardSizes(plan: ConversionPlan, name: string): OutputSizes {
   const { entries } = layoutForward(plan);
   const dataBytes = entries.at(-1)?.end ?? 0;
   return withTotal(
@@ -106,7 +106,7 @@ function withTotal(files: OutputSizes["files"], slackBytes: number): OutputSizes
 
 /** The layout of one output file. */
 export function exactFile(
-  plan: Plan,
+  plan: ConversionPlan,
   file: OutputFile,
   sink: ByteSink,
   inOrder: boolean,

@@ -6,12 +6,13 @@ import { type QuantType, schemeOf } from "../schemes/registry.ts";
 import { type CodingOptions, codingOf, isApplicable, oneOf } from "../tensor/options.ts";
 import { signOfQuantization } from "./already-quantized.ts";
 import { layerRules, type ModelIdentity } from "./architectures/index.ts";
-import type { LayoutName, OutputTensor } from "./layouts/layout.ts";
+import { ConversionPlan, PLAIN_METADATA } from "./conversion-plan.ts";
+import type { LayoutName } from "./layouts/layout.ts";
 import { NATIVE_KEY, nativeMetadata } from "./layouts/native-metadata.ts";
 import { LAYOUT_NAMES, layoutOf } from "./layouts/registry.ts";
 import { ACTIONS, type Action, actionChooser, type Selection } from "./rules.ts";
 import type { SourceFile } from "./source-file.ts";
-import { outputsOf, type TextSize, type Treatment, type Unit, weightOf } from "./unit.ts";
+import { type Treatment, type Unit, weightOf } from "./unit.ts";
 
 /** How a checkpoint is quantized. */
 export interface PlanOptions extends Selection, CodingOptions {
@@ -29,7 +30,7 @@ const TRANSPOSE = 0x80;
 export type ActionCounts = { copy: number } & Partial<Record<Action, number>>;
 
 /** What becomes of every tensor of a checkpoint: one byte each, whatever its size. */
-export class Plan {
+export class Plan extends ConversionPlan {
   readonly files: readonly SourceFile[];
   readonly identity: ModelIdentity;
   /** The default quant type; rules may have given others to some tensors. */
@@ -43,6 +44,7 @@ export class Plan {
   readonly #starts: readonly number[];
 
   constructor(files: readonly SourceFile[], identity: ModelIdentity, options: PlanOptions) {
+    super();
     this.files = files;
     this.identity = identity;
     this.#options = options;
@@ -84,18 +86,6 @@ export class Plan {
     };
   }
 
-  *indices(): Generator<number> {
-    for (let index = 0; index < this.length; index++) yield index;
-  }
-
-  *units(): Generator<Unit> {
-    for (let index = 0; index < this.length; index++) yield this.unit(index);
-  }
-
-  outputs(unit: Unit, text: TextSize | number): OutputTensor[] {
-    return outputsOf(unit, text);
-  }
-
   /** How tensors of a quant type are treated, that some tensor has or that is the default. */
   treatment(quantType: QuantType): Treatment | undefined {
     return this.#treatments.get(quantType);
@@ -109,10 +99,8 @@ export class Plan {
         if (unit.treatment?.layout.name === "native") yield weightOf(unit, unit.treatment);
       }
     };
-    // transformers refuses a checkpoint whose format is not "pt".
-    const metadata = new Map([["format", "pt"]]);
     const ours = nativeMetadata(weights(this));
-    return ours === undefined ? metadata : metadata.set(NATIVE_KEY, ours);
+    return ours === undefined ? PLAIN_METADATA : new Map(PLAIN_METADATA).set(NATIVE_KEY, ours);
   }
 
   /** Number of tensors with each action. */
@@ -129,7 +117,8 @@ export class Plan {
     const sign = signOfQuantization(this.files);
     if (sign !== undefined) {
       throw new PlanError(
-        `this checkpoint is already quantized: ${sign}. Start from the original weights`,
+        `this checkpoint is already quantized: ${sign}. Start from the original weights, or expand it first with ` +
+          "quantwise dequantize",
       );
     }
     const layers = layerRules(this.identity);

@@ -1,12 +1,12 @@
 /** Which tensor is in which output file, in the order of an index, without holding all names. */
 
 import { compareCodePoints } from "../formats/json/index.ts";
+import type { ConversionPlan } from "./conversion-plan.ts";
 import type { OutputFile } from "./output-plan.ts";
-import type { Plan } from "./plan.ts";
 
 /** Name and file of every stored tensor, ascending by name. */
 export function weightMapEntries(
-  plan: Plan,
+  plan: ConversionPlan,
   outputs: readonly OutputFile[],
 ): Iterable<readonly [string, string]> {
   const fileOf = new Int32Array(plan.length);
@@ -20,7 +20,7 @@ export function weightMapEntries(
   return [...entries()].sort(([a], [b]) => compareCodePoints(a, b));
 }
 
-function unitsByName(plan: Plan): Uint32Array {
+function unitsByName(plan: ConversionPlan): Uint32Array {
   const names: string[] = [];
   for (const { entry } of plan.units()) names.push(entry.name);
   const order = Uint32Array.from(names.keys());
@@ -28,7 +28,7 @@ function unitsByName(plan: Plan): Uint32Array {
 }
 
 function* entriesInOrder(
-  plan: Plan,
+  plan: ConversionPlan,
   outputs: readonly OutputFile[],
   fileOf: Int32Array,
   order: Uint32Array,

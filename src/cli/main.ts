@@ -3,6 +3,7 @@
 
 import { Command } from "commander";
 import { QuantwiseError } from "../foundation/errors.ts";
+import { dequantizeCommand } from "./commands/dequantize.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
 
 /** Set by the build. */
@@ -30,6 +31,7 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 }
 
 program.addCommand(quantizeCommand(interrupted.signal));
+program.addCommand(dequantizeCommand(interrupted.signal));
 for (const command of program.commands) command.copyInheritedSettings(program);
 
 try {

@@ -50,21 +50,25 @@ export class Progress {
   }
 
   tensor(report: TensorReport): void {
-    this.#done++;
     const { name, shape, dtype, action, bytesBefore, bytesAfter } = report;
+    const change =
+      action === "copy"
+        ? `copied, ${formatBytes(bytesBefore)}`
+        : `${action}, ${formatBytes(bytesBefore)} -> ${formatBytes(bytesAfter)}`;
+    this.step(name, `${dtype} [${shape.join(", ")}]: ${change}`);
+  }
+
+  /** One tensor is through. */
+  step(name: string, text: string): void {
+    this.#done++;
     if (this.#bar !== undefined) {
       this.#bar.update(this.#bytes, this.#payload(printable(name)));
       return;
     }
     if (this.#quiet) return;
-    const change =
-      action === "copy"
-        ? `copied, ${formatBytes(bytesBefore)}`
-        : `${action}, ${formatBytes(bytesBefore)} -> ${formatBytes(bytesAfter)}`;
     const width = String(this.#tensors).length;
     const position = `[${String(this.#done).padStart(width)}/${this.#tensors}]`;
-    const shapeText = `[${shape.join(", ")}]`;
-    process.stderr.write(`${position} ${printable(name)} ${dtype} ${shapeText}: ${change}\n`);
+    process.stderr.write(`${position} ${printable(name)} ${text}\n`);
   }
 
   stop(): void {

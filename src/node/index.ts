@@ -1,5 +1,11 @@
 /** `quantwise/node`: the main job on files and directories. */
 
+export {
+  type DequantizeModelOptions,
+  type DequantizeModelResult,
+  dequantizeModel,
+  type ExpandedTensor,
+} from "./dequantize-model.ts";
 export { createFileSink } from "./file-sink.ts";
 export { type FileSource, openFileSource } from "./file-source.ts";
 export { type ModelInput, openModel } from "./model-input.ts";

@@ -35,7 +35,7 @@ export interface ModelInput {
 
 /**
  * @param configPath a config.json to use instead of the one beside the weights
- * @throws StorageError, FormatError, PlanError (already quantized)
+ * @throws StorageError, FormatError
  */
 export async function openModel(path: string, configPath?: string): Promise<ModelInput> {
   const stats = await stat(path).catch((cause: unknown) => {
@@ -79,7 +79,7 @@ async function readConfigBeside(directory: string): Promise<ModelConfig | undefi
   return isThere ? readConfig(path) : undefined;
 }
 
-/** @throws StorageError, FormatError, PlanError (already quantized) */
+/** @throws StorageError, FormatError */
 export async function readConfig(path: string): Promise<ModelConfig> {
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw storageError("cannot read", path, cause);

@@ -1,7 +1,6 @@
 /** One run of the main job, when its input is open and its plan can be made. */
 
-import { copyFile, mkdir, open, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename } from "node:path";
 import { ByteStream } from "../checkpoint/byte-stream.ts";
 import { identityOf, type ModelConfig } from "../checkpoint/config/model-config.ts";
 import { quantizedConfigText } from "../checkpoint/config/quantization-config.ts";
@@ -20,17 +19,16 @@ import { addToTotals, NO_TOTALS, reportOf, type TensorReport } from "../checkpoi
 import type { SourceFile } from "../checkpoint/source-file.ts";
 import { streamReader, unitReader } from "../checkpoint/unit-reader.ts";
 import { warningsOf } from "../checkpoint/warnings.ts";
-import { weightMapEntries } from "../checkpoint/weight-map.ts";
-import { encodeIndexChunks, type SafetensorsFile } from "../formats/safetensors/index.ts";
+import type { SafetensorsFile } from "../formats/safetensors/index.ts";
 import { printable } from "../foundation/errors.ts";
 import type { KernelReport } from "../kernels/select.ts";
 import { newWorkspace } from "../tensor/default-workspace.ts";
 import type { Workspace } from "../tensor/workspace.ts";
-import { INDEX_NAME, type ModelInput } from "./model-input.ts";
+import type { ModelInput } from "./model-input.ts";
 import { type PendingOutput, pendingDirectory, pendingFile } from "./output.ts";
 import type { OutputKind, QuantizeModelOptions, QuantizeModelResult } from "./quantize-options.ts";
 import { writeStdout } from "./stdout.ts";
-import { storageError } from "./storage-error.ts";
+import { copySidecars, writeConfig, writeIndex } from "./write-directory.ts";
 
 /** Most bytes of a Conv1D tensor that is held in memory when it comes from a stream. */
 const MAX_TENSOR_BYTES = 256 << 20;
@@ -91,8 +89,10 @@ export class QuantizeJob {
     try {
       const files = await this.#convert(input, outputs, pending, workspace);
       if (this.#kind === "directory") {
-        if (files.length > 1) await this.#writeIndex(pending, outputs, files);
-        await this.#finishDirectory(pending, configText, input);
+        await writeIndex(pending, this.#plan, outputs, files);
+        await writeConfig(pending, configText);
+        if (!(input instanceof ByteStream))
+          await copySidecars(pending, input, this.#options.signal);
       }
       this.#options.signal?.throwIfAborted();
       await pending.commit();
@@ -170,42 +170,6 @@ export class QuantizeJob {
     return { files: [{ name: "-", bytes: written }], totalBytes: written, slackBytes: 0 };
   }
 
-  async #writeIndex(
-    pending: PendingOutput,
-    outputs: readonly OutputFile[],
-    files: readonly WrittenFile[],
-  ): Promise<void> {
-    const totalSize = files.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
-    const entries = weightMapEntries(this.#plan, outputs);
-    const sink = await pending.create(INDEX_NAME);
-    let position = 0;
-    for (const chunk of encodeIndexChunks(entries, totalSize)) {
-      await sink.write(chunk, position);
-      position += chunk.byteLength;
-    }
-    await sink.close();
-  }
-
-  async #finishDirectory(
-    pending: PendingOutput,
-    configText: string,
-    input: ModelInput | ByteStream,
-  ): Promise<void> {
-    await writeText(join(pending.path, "config.json"), configText);
-    if (input instanceof ByteStream) return;
-    for (const path of input.sidecars) {
-      this.#options.signal?.throwIfAborted();
-      const target = join(pending.path, path);
-      try {
-        await mkdir(dirname(target), { recursive: true });
-        await copyFile(join(input.directory, path), target);
-        await syncFile(target);
-      } catch (cause) {
-        throw storageError("cannot copy", path, cause);
-      }
-    }
-  }
-
   #result(sizes: OutputSizes, dryRun: boolean, kernels?: KernelReport): QuantizeModelResult {
     const { files, totalBytes, slackBytes } = sizes;
     return {
@@ -219,22 +183,5 @@ export class QuantizeJob {
       warnings: this.#warnings,
       kernels: kernels ?? newWorkspace(this.#options.kernels).report,
     };
-  }
-}
-
-async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function writeText(path: string, text: string): Promise<void> {
-  try {
-    await writeFile(path, text, { flush: true });
-  } catch (cause) {
-    throw storageError("cannot write", path, cause);
   }
 }

@@ -11,14 +11,14 @@ import type {
   QuantizedAffine,
   QuantizedFloat,
   QuantizedTensor,
-  WithoutCodes,
+  ScalesOf,
 } from "./quantized-tensor.ts";
 import { e8m0Scale, nvfp4Scale } from "./scale-coders.ts";
 import { ScaleGrid } from "./scale-grid.ts";
 import { TILE_BYTES, type Workspace } from "./workspace.ts";
 
-/** Everything of a record but its codes. */
-export type Scales = WithoutCodes<QuantizedTensor>;
+/** What decoding needs of a record beside its codes. */
+export type Scales = ScalesOf<QuantizedTensor>;
 
 export interface Decoder {
   /** Elements that `decode` takes at once at most; a multiple of `alignment`. */
@@ -34,14 +34,14 @@ export interface Decoder {
   decode(codes: Uint8Array, start: number, elementCount: number): Uint8Array<ArrayBuffer>;
 }
 
-/** @param scales a record, checked, with or without its codes */
+/** @param scales a record that `checkRecord` or a reader of files has checked */
 export function newDecoder(workspace: Workspace, scales: Scales, dtype: FloatDtype): Decoder {
   return scales.quantType === "llm-int8" || schemeOf(scales.quantType).family === "codebook"
     ? new FlatDecoder(workspace, scales as FlatScales, dtype)
     : new GridDecoder(workspace, scales as GridScales, dtype);
 }
 
-type GridScales = WithoutCodes<QuantizedAffine | QuantizedFloat>;
+type GridScales = ScalesOf<QuantizedAffine | QuantizedFloat>;
 type FlatScales = Exclude<Scales, GridScales>;
 
 /** Codebooks and LLM.int8: blocks of the flat tensor. */

@@ -137,7 +137,7 @@ export type QuantizedTensor =
   | QuantizedAffine
   | QuantizedFloat;
 
-/** A record before its codes are at hand. */
-export type WithoutCodes<Record_ extends QuantizedTensor> = Record_ extends QuantizedTensor
-  ? Omit<Record_, "codes">
+/** What decoding needs of a record beside its codes. */
+export type ScalesOf<Record_ extends QuantizedTensor> = Record_ extends QuantizedTensor
+  ? Omit<Record_, "codes" | "dtype" | "kernels">
   : never;

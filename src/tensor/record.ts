@@ -23,7 +23,7 @@ export function recordOf(
 }
 
 /** What a record says of its coding. */
-export function describe(coding: Coding): object {
+export function describe(coding: Coding): Partial<QuantizedTensor> {
   switch (coding.family) {
     case "codebook": {
       const { quantType, mode, blockSize, quantStorage } = coding;

@@ -18,21 +18,20 @@ export interface ModelConfig {
   readonly json: JsonObject;
 }
 
-/**
- * @throws FormatError for a file that is no JSON object
- * @throws PlanError for a model that is already quantized
- */
+/** @throws FormatError for a file that is no JSON object */
 export function parseModelConfig(bytes: Uint8Array, name: string): ModelConfig {
-  const json = parseJsonObject(bytes, name);
-  const quantization = memberOf(json, "quantization_config");
-  if (quantization !== undefined && quantization.kind !== "null") {
-    const method = stringOf(memberOf(quantization, "quant_method")) ?? "an unnamed method";
-    throw new PlanError(
-      `${name}: this checkpoint is already quantized (quantization_config: ${method}). ` +
-        "Start from the original weights",
-    );
-  }
-  return { name, json };
+  return { name, json: parseJsonObject(bytes, name) };
+}
+
+/** @throws PlanError for a model that is already quantized */
+export function refuseQuantized(config: ModelConfig | undefined): void {
+  const quantization = memberOf(config?.json, "quantization_config");
+  if (config === undefined || quantization === undefined || quantization.kind === "null") return;
+  const method = stringOf(memberOf(quantization, "quant_method")) ?? "an unnamed method";
+  throw new PlanError(
+    `${config.name}: this checkpoint is already quantized (quantization_config: ${method}). ` +
+      "Start from the original weights, or expand it with quantwise dequantize",
+  );
 }
 
 export function identityOf(config: ModelConfig | undefined): ModelIdentity {

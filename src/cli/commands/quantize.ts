@@ -1,14 +1,14 @@
 /** `quantwise quantize <model> -o <out>`. */
 
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { LAYOUT_NAMES } from "../../checkpoint/layouts/registry.ts";
 import { parseRule, type Rule } from "../../checkpoint/rules.ts";
 import { DEFAULT_MAX_SHARD_BYTES, parseByteCount } from "../../checkpoint/shards.ts";
 import { FLOAT_DTYPES } from "../../foundation/dtype.ts";
-import { QuantwiseError } from "../../foundation/errors.ts";
 import { outputKindOf, type QuantizeModelOptions, quantizeModel } from "../../node/index.ts";
 import { QUANT_TYPES } from "../../schemes/registry.ts";
 import { GRANULARITIES, QUANT_STORAGES } from "../../tensor/options.ts";
+import { checked, collect, wholeNumber } from "../arguments.ts";
 import { Progress } from "../progress.ts";
 import { jsonSummary, textSummary } from "../summary.ts";
 
@@ -172,24 +172,5 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
     if (json || dryRun || !quiet) (toStdout ? process.stderr : process.stdout).write(text);
   } finally {
     progress.stop();
-  }
-}
-
-function collect(value: string, previous: readonly string[] = []): readonly string[] {
-  return [...previous, value];
-}
-
-function wholeNumber(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text);
-  throw new InvalidArgumentError(`expected a whole number, received "${text}".`);
-}
-
-/** Makes commander name the option in front of our message. */
-function checked<Value>(parse: () => Value): Value {
-  try {
-    return parse();
-  } catch (error) {
-    if (error instanceof QuantwiseError) throw new InvalidArgumentError(error.message);
-    throw error;
   }
 }

@@ -1,0 +1,70 @@
+/** Finds tensors by name in all files of a checkpoint: a weight's parts may lie in other shards. */
+
+import {
+  readTensor,
+  type SafetensorsFile,
+  type TensorEntry,
+} from "../../formats/safetensors/index.ts";
+import { FormatError } from "../../foundation/errors.ts";
+
+/** A tensor and the file that holds it. */
+export interface Located {
+  readonly file: SafetensorsFile;
+  readonly entry: TensorEntry;
+}
+
+export class TensorFinder {
+  readonly files: readonly SafetensorsFile[];
+
+  constructor(files: readonly SafetensorsFile[]) {
+    this.files = files;
+  }
+
+  find(name: string): Located | undefined {
+    for (const file of this.files) {
+      const index = file.table.indexOf(name);
+      if (index >= 0) return { file, entry: file.table.at(index) };
+    }
+    return undefined;
+  }
+
+  /** @throws FormatError naming the part that is missing, and whose it is */
+  need(name: string, whose: string, file: string): Located {
+    const found = this.find(name);
+    if (found !== undefined) return found;
+    throw new FormatError(`its part "${name}" is missing; the checkpoint is not whole`, {
+      file,
+      tensor: whose,
+    });
+  }
+}
+
+/** The bytes of a part, having checked that there are as many as its weight needs. */
+export async function partBytes(
+  { file, entry }: Located,
+  byteLength: number,
+  whose: string,
+): Promise<Uint8Array> {
+  const stored = entry.end - entry.begin;
+  if (stored !== byteLength) {
+    const problem = `its part "${entry.name}" has ${stored} bytes, and ${byteLength} fit its shape`;
+    throw new FormatError(problem, { file: file.source.name, tensor: whose });
+  }
+  return readTensor(file, entry);
+}
+
+/** @throws FormatError unless the part has that dtype */
+export function expectDtype(
+  { file, entry }: Located,
+  allowed: readonly string[],
+  whose: string,
+): void {
+  if (allowed.includes(entry.dtype)) return;
+  const problem = `its part "${entry.name}" is ${entry.dtype}, expected ${allowed.join(" or ")}`;
+  throw new FormatError(problem, { file: file.source.name, tensor: whose });
+}
+
+/** f32 values of little-endian bytes, copied to where they are aligned. */
+export function floatsOf(bytes: Uint8Array): Float32Array {
+  return new Float32Array(bytes.slice().buffer);
+}

@@ -1,0 +1,30 @@
+/** An output must not exist yet, and must not touch its own input. */
+
+import { realpath } from "node:fs/promises";
+import { basename, dirname, join, resolve, sep } from "node:path";
+import { ArgumentError } from "../foundation/errors.ts";
+import { refuseExisting } from "./output.ts";
+
+/** Refuses an output that exists, or that would swallow its own input. */
+export async function checkOutput(
+  input: string,
+  output: string,
+  kind: "file" | "directory",
+  overwrite: boolean,
+): Promise<void> {
+  await refuseExisting(output, overwrite, kind);
+  if (input === "-") return;
+  const source = await realPathOf(resolve(input));
+  const target = await realPathOf(resolve(output));
+  if (source === target || source.startsWith(target + sep) || target.startsWith(source + sep)) {
+    const allowed = "a place of its own: neither the input, nor inside it, nor around it";
+    throw new ArgumentError("output", allowed, output);
+  }
+}
+
+/** The path with its links followed; what does not exist yet is below its nearest ancestor. */
+async function realPathOf(path: string): Promise<string> {
+  const real = await realpath(path).catch(() => undefined);
+  if (real !== undefined || dirname(path) === path) return real ?? path;
+  return join(await realPathOf(dirname(path)), basename(path));
+}

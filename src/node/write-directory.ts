@@ -1,0 +1,68 @@
+/** What a checkpoint directory has beside its weights. */
+
+import { copyFile, mkdir, open, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { ConversionPlan } from "../checkpoint/conversion-plan.ts";
+import type { WrittenFile } from "../checkpoint/convert.ts";
+import type { OutputFile } from "../checkpoint/output-plan.ts";
+import { weightMapEntries } from "../checkpoint/weight-map.ts";
+import { encodeIndexChunks } from "../formats/safetensors/index.ts";
+import { INDEX_NAME, type ModelInput } from "./model-input.ts";
+import type { PendingOutput } from "./output.ts";
+import { storageError } from "./storage-error.ts";
+
+/** The index of several shards; a single file needs none. */
+export async function writeIndex(
+  pending: PendingOutput,
+  plan: ConversionPlan,
+  outputs: readonly OutputFile[],
+  files: readonly WrittenFile[],
+): Promise<void> {
+  if (files.length < 2) return;
+  const totalSize = files.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
+  const entries = weightMapEntries(plan, outputs);
+  const sink = await pending.create(INDEX_NAME);
+  let position = 0;
+  for (const chunk of encodeIndexChunks(entries, totalSize)) {
+    await sink.write(chunk, position);
+    position += chunk.byteLength;
+  }
+  await sink.close();
+}
+
+export async function writeConfig(pending: PendingOutput, text: string): Promise<void> {
+  const path = join(pending.path, "config.json");
+  try {
+    await writeFile(path, text, { flush: true });
+  } catch (cause) {
+    throw storageError("cannot write", path, cause);
+  }
+}
+
+/** Tokenizer and whatever else lies beside the weights. */
+export async function copySidecars(
+  pending: PendingOutput,
+  { directory, sidecars }: ModelInput,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const path of sidecars) {
+    signal?.throwIfAborted();
+    const target = join(pending.path, path);
+    try {
+      await mkdir(dirname(target), { recursive: true });
+      await copyFile(join(directory, path), target);
+      await syncFile(target);
+    } catch (cause) {
+      throw storageError("cannot copy", path, cause);
+    }
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
