@@ -27,6 +27,11 @@ export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(?:\d{3})+$)/g, ",");
 }
 
+/** "1 tensor", "1,234 tensors". */
+export function counted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 function infinite(value: number): string {
   return Number.isNaN(value) ? "–" : value > 0 ? "∞" : "-∞";
 }

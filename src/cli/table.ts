@@ -1,6 +1,6 @@
 /** Tables of text in aligned columns. Text from files cannot move the cursor or break a line. */
 
-import { printable } from "../foundation/errors.ts";
+import { onOneLine } from "./one-line.ts";
 
 export interface Column {
   readonly title: string;
@@ -115,9 +115,4 @@ export function displayWidth(text: string): number {
     if (!NO_WIDTH.test(character)) width += WIDE.test(character) ? 2 : 1;
   }
   return width;
-}
-
-/** `printable` for text of any length: it cuts what is long, so it gets pieces. */
-function onOneLine(text: string): string {
-  return NARROW.test(text) ? text : text.replace(/[\s\S]{1,200}/g, printable);
 }
