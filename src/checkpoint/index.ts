@@ -46,5 +46,16 @@ export {
   type Selection,
 } from "./rules.ts";
 export { DEFAULT_MAX_SHARD_BYTES, parseByteCount } from "./shards.ts";
+export {
+  type CountTable,
+  type CountTableOptions,
+  countTable,
+  type ModelTable,
+  type ModelTableOptions,
+  modelTable,
+  parseParameterCount,
+  type RefusedRow,
+  type SizeRow,
+} from "./size-table/index.ts";
 export type { SourceFile } from "./source-file.ts";
 export type { Unit } from "./unit.ts";

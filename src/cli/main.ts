@@ -3,7 +3,10 @@
 
 import { Command } from "commander";
 import { QuantwiseError } from "../foundation/errors.ts";
+import { compareCommand } from "./commands/compare.ts";
 import { dequantizeCommand } from "./commands/dequantize.ts";
+import { inspectCommand } from "./commands/inspect.ts";
+import { planCommand } from "./commands/plan.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
 
 /** Set by the build. */
@@ -32,6 +35,9 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
 
 program.addCommand(quantizeCommand(interrupted.signal));
 program.addCommand(dequantizeCommand(interrupted.signal));
+program.addCommand(compareCommand(interrupted.signal));
+program.addCommand(inspectCommand(interrupted.signal));
+program.addCommand(planCommand());
 for (const command of program.commands) command.copyInheritedSettings(program);
 
 try {

@@ -1,6 +1,13 @@
 /** `quantwise/node`: the main job on files and directories. */
 
 export {
+  type ComparedReport,
+  type CompareModelsOptions,
+  compareModels,
+  type ModelComparison,
+} from "./compare-models.ts";
+export type { LevelHistogram, SchemePoint } from "./compare-samples.ts";
+export {
   type DequantizeModelOptions,
   type DequantizeModelResult,
   dequantizeModel,
@@ -8,7 +15,15 @@ export {
 } from "./dequantize-model.ts";
 export { createFileSink } from "./file-sink.ts";
 export { type FileSource, openFileSource } from "./file-source.ts";
+export {
+  type FoundScheme,
+  type InspectedModel,
+  type InspectedTensor,
+  type InspectModelOptions,
+  inspectModel,
+} from "./inspect-model.ts";
 export { type ModelInput, openModel } from "./model-input.ts";
+export { type PlanSizesOptions, planSizes } from "./plan-sizes.ts";
 export { quantizeModel } from "./quantize-model.ts";
 export {
   type OutputKind,

@@ -30,7 +30,7 @@ export interface ModelTable {
   /** Largest first; the source is not among them. */
   readonly rows: readonly SizeRow[];
   readonly refused: readonly RefusedRow[];
-  /** What the figures take for granted, a sentence each. */
+  /** What is counted, and how exactly, a sentence each. */
   readonly notes: readonly string[];
 }
 

@@ -48,7 +48,8 @@ function quantTypesOf({ quantTypes, format }: VariantOptions): readonly QuantTyp
 
 function isHeld(quantType: QuantType, format: LayoutName): boolean {
   try {
-    return layoutOf(quantType, format).name === format;
+    layoutOf(quantType, format);
+    return true;
   } catch {
     return false;
   }
@@ -64,7 +65,8 @@ function refuseIdle(quantTypes: readonly QuantType[], options: VariantOptions): 
   const among = quantTypes.join(", ");
   const refuseUnless = (argument: string, isUsed: (quantType: QuantType) => boolean) => {
     if (quantTypes.some(isUsed)) return;
-    const grain = granularity === undefined ? "" : ` with granularity "${granularity}"`;
+    const isSaid = granularity === undefined || argument === "granularity";
+    const grain = isSaid ? "" : ` with granularity "${granularity}"`;
     const value = options[argument as keyof VariantOptions];
     throw new ArgumentError(argument, `none for ${among}${grain}`, value);
   };

@@ -39,10 +39,7 @@ export interface WholeModel extends ModelTable {
 }
 
 /** The well-known model of about so many weights, in bfloat16. */
-export function wholeModel(
-  parameters: number,
-  options: ModelTableOptions,
-): WholeModel | undefined {
+export function wholeModel(parameters: number, options: ModelTableOptions): WholeModel | undefined {
   const llama = LLAMA_2_7B;
   const [fewest, most] = llama.counts;
   if (parameters < fewest || parameters > most) return undefined;
