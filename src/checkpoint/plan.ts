@@ -144,7 +144,7 @@ export class Plan extends ConversionPlan {
   #refuseCollisions(): void {
     for (const unit of this.units()) {
       if (unit.action === "copy") continue;
-      for (const { name, role } of this.outputs(unit, "typical")) {
+      for (const { name } of this.outputs(unit, "typical")) {
         if (name === unit.entry.name || this.files.every(({ table }) => table.indexOf(name) < 0))
           continue;
         throw new PlanError(

@@ -22,6 +22,11 @@ export async function checkOutput(
   }
 }
 
+/** Refuses a file that is there already. @throws StorageError */
+export function checkFileOutput(path: string, overwrite: boolean): Promise<void> {
+  return refuseExisting(path, overwrite, "file");
+}
+
 /** The path with its links followed; what does not exist yet is below its nearest ancestor. */
 async function realPathOf(path: string): Promise<string> {
   const real = await realpath(path).catch(() => undefined);

@@ -32,7 +32,13 @@ export interface Decoder {
    * @returns the weights' bytes: a view of kernel memory that lives until the next call
    */
   decode(codes: Uint8Array, start: number, elementCount: number): Uint8Array<ArrayBuffer>;
+  /** The scales of a piece, and the elements that each belongs to, from 0 to `elementCount`. */
+  eachScale(start: number, elementCount: number, visit: ScaleVisitor): void;
+  /** The codes of a piece, one a byte. */
+  wideCodes(codes: Uint8Array, start: number, elementCount: number): Uint8Array;
 }
+
+export type ScaleVisitor = (from: number, to: number, scale: number) => void;
 
 /** @param scales a record that `checkRecord` or a reader of files has checked */
 export function newDecoder(workspace: Workspace, scales: Scales, dtype: FloatDtype): Decoder {
@@ -83,6 +89,28 @@ class FlatDecoder implements Decoder {
     workspace.floats(absmaxPtr, absmax.length).set(absmax);
     this.#run(codesPtr, absmaxPtr, valuesPtr, elementCount);
     return workspace.bytes(valuesPtr, byteCount);
+  }
+
+  eachScale(start: number, elementCount: number, visit: ScaleVisitor): void {
+    const blockSize = this.alignment;
+    const firstBlock = start / blockSize;
+    const absmax = this.#absmax(firstBlock, firstBlock + Math.ceil(elementCount / blockSize));
+    // The codes of LLM.int8 count 127ths of their row's largest value.
+    const unit = this.#scales.quantType === "llm-int8" ? 1 / 127 : 1;
+    for (const [block, scale] of absmax.entries()) {
+      const from = block * blockSize;
+      visit(from, Math.min(from + blockSize, elementCount), scale * unit);
+    }
+  }
+
+  wideCodes(codes: Uint8Array, _start: number, elementCount: number): Uint8Array {
+    if (SCHEMES[this.#scales.quantType].bits === 8) return codes;
+    const wide = new Uint8Array(elementCount);
+    for (let i = 0; i < elementCount; i++) {
+      const byte = codes[i >> 1] as number;
+      wide[i] = i % 2 === 0 ? byte >> 4 : byte & 15;
+    }
+    return wide;
   }
 
   #kernel(blockSize: number): (...places: [number, number, number, number]) => void {
@@ -163,6 +191,25 @@ class GridDecoder implements Decoder {
     const valuesPtr = workspace.reserve("values 0", elementCount * 2);
     kernels.convert("float32", this.#dtype, floatsPtr, valuesPtr, elementCount);
     return workspace.bytes(valuesPtr, elementCount * 2);
+  }
+
+  eachScale(start: number, elementCount: number, visit: ScaleVisitor): void {
+    const { rowLength, runLength, scaleCount, isContiguous } = this.#grid;
+    const first = this.#grid.runOf(start);
+    const count = this.#grid.runCount(start, start + elementCount);
+    const scales = new Float32Array(isContiguous ? count : scaleCount);
+    this.#scalesInto(scales, isContiguous ? first : 0);
+    for (let run = first, from = 0; from < elementCount; run++) {
+      const end = this.#grid.startOf(run + 1) - start;
+      const to = Math.min(rowLength === 0 || runLength === 0 ? elementCount : end, elementCount);
+      visit(from, to, scales[isContiguous ? run - first : run % scaleCount] as number);
+      from = to;
+    }
+  }
+
+  wideCodes(codes: Uint8Array, start: number, elementCount: number): Uint8Array {
+    if (this.#scheme.bits === 8) return codes;
+    return this.#workspace.bytes(this.#wideCodes(codes, start, elementCount), elementCount);
   }
 
   /** @returns where the codes lie, one a byte */

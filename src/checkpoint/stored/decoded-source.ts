@@ -4,9 +4,17 @@ import type { ByteSource } from "../../foundation/byte-source.ts";
 import { type FloatDtype, floatBytes } from "../../foundation/dtype.ts";
 import { elementCountOf } from "../../foundation/shape.ts";
 import { SCHEMES } from "../../schemes/registry.ts";
-import { type Decoder, newDecoder, type Scales } from "../../tensor/decoder.ts";
+import { type Decoder, newDecoder, type Scales, type ScaleVisitor } from "../../tensor/decoder.ts";
 import type { Workspace } from "../../tensor/workspace.ts";
 import type { StoredWeight } from "./stored-weight.ts";
+
+export interface DecodedPiece {
+  /** Of the source's dtype. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** One a byte. */
+  readonly codes: Uint8Array;
+  eachScale(visit: ScaleVisitor): void;
+}
 
 export class DecodedSource implements ByteSource {
   readonly name: string;
@@ -44,6 +52,23 @@ export class DecodedSource implements ByteSource {
       filled += piece.byteLength;
       at += piece.byteLength / this.#itemBytes;
     }
+  }
+
+  /** Elements that `piece` takes at once; a multiple of what its start must be one of. */
+  get pieceElements(): number {
+    return this.#decoder.tileElements;
+  }
+
+  /** Decoded values with what is known of their codes; views that live until the next call. */
+  async piece(start: number, elementCount: number): Promise<DecodedPiece> {
+    const codes = await this.#readCodes(start, elementCount);
+    const wide = this.#decoder.wideCodes(codes, start, elementCount).slice();
+    const bytes = this.#decoder.decode(codes, start, elementCount);
+    return {
+      bytes,
+      codes: wide,
+      eachScale: (visit) => this.#decoder.eachScale(start, elementCount, visit),
+    };
   }
 
   /** Codes as a record has them: signed, and flat over the rows. */
