@@ -32,6 +32,8 @@ export function observesTensor({ coding, dtype, shape }: ScaledJob): boolean {
 
 /** Whether the scales of a tile follow from the tile alone. */
 function isLocal(grid: ScaleGrid, dtype: FloatDtype): boolean {
+  // Without a tile there is nothing that a scale could follow from: all are those of zeros.
+  if (grid.elementCount === 0) return false;
   const isOneTile = grid.elementCount <= tileBudget(dtype);
   return grid.isContiguous && (isOneTile || grid.runLength <= tileBudget(dtype));
 }
@@ -126,7 +128,7 @@ export class ScaledEncoder implements Encoder {
   }
 
   finish(): Encoded {
-    // A tensor without elements has had no tile; its channels have the scale of zeros.
+    // A tensor without elements has had no tile; its scales are those of zeros.
     if (!this.#isLocal && !this.#scalesAreKnown) this.#codeKnown();
     const scales = this.#coder.finish();
     return this.#sampler === undefined ? { scales } : { scales, error: this.#sampler.finish() };
