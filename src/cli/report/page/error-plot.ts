@@ -3,7 +3,7 @@
 import { counted, formatDecibels, formatShare } from "../../figures.ts";
 import type { NumberColumn, PageTensors } from "../page-data.ts";
 import { checkbox, choice, make } from "./elements.ts";
-import { axis, type Palette, PlotHost, type uPlot } from "./plot.ts";
+import { axis, type Palette, PlotHost, translucent, type uPlot } from "./plot.ts";
 import { logTicks, padded, tickText } from "./scales.ts";
 
 const HEIGHT = 360;
@@ -187,7 +187,7 @@ function series(kind: string, index: number, palette: Palette, size: number): uP
   const colour = palette.kinds[index] ?? palette.muted;
   return {
     label: kind,
-    stroke: `color-mix(in srgb, ${colour} 45%, transparent)`,
+    stroke: translucent(colour, 0.45),
     width: 1,
     spanGaps: true,
     ...(palette.kinds[index] === undefined ? { paths: () => null } : {}),

@@ -3,7 +3,7 @@
 import { counted, formatCount, formatShare, formatSignificant } from "../../figures.ts";
 import type { PageHistogram } from "../page-data.ts";
 import { checkbox, choice, make } from "./elements.ts";
-import { axis, type Palette, PlotHost, uPlot } from "./plot.ts";
+import { axis, type Palette, PlotHost, translucent, uPlot } from "./plot.ts";
 import { logTicks, tickText } from "./scales.ts";
 
 const HEIGHT = 320;
@@ -129,7 +129,7 @@ export class LevelsPlot {
       series: [
         {},
         {
-          fill: `color-mix(in srgb, ${palette.accent} 55%, transparent)`,
+          fill: translucent(palette.accent, 0.55),
           stroke: palette.accent,
           width: 0,
           points: { show: false },

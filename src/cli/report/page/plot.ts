@@ -31,6 +31,13 @@ function paletteNow(): Palette {
   };
 }
 
+/** A colour of the palette, #rrggbb, that lets others through. @param opacity from 0 to 1 */
+export function translucent(colour: string, opacity: number): string {
+  return `${colour}${Math.round(opacity * 255)
+    .toString(16)
+    .padStart(2, "0")}`;
+}
+
 export const PLOT_FONT = '12px system-ui, -apple-system, "Segoe UI", sans-serif';
 
 /** A plot's own part: everything but its size. */
