@@ -58,6 +58,8 @@ export {
 } from "./tensor/embeddings/index.ts";
 export type { FloatArray } from "./tensor/float-array.ts";
 export type { CodingOptions } from "./tensor/options.ts";
+// LLM.int8: which columns the activations ask to keep in 16 bits.
+export { findOutlierColumns } from "./tensor/outliers.ts";
 export { type QuantizedBy, type QuantizeOptions, quantize } from "./tensor/quantize.ts";
 export type {
   Granularity,

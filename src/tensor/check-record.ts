@@ -4,6 +4,7 @@ import { ArgumentError } from "../foundation/errors.ts";
 import { elementCountOf } from "../foundation/shape.ts";
 import { QUANT_TYPES, SCHEMES, schemeOf } from "../schemes/registry.ts";
 import { BLOCK_SIZES_4BIT, codeBytesOf, GRANULARITIES, oneOf } from "./options.ts";
+import { checkedColumns } from "./outliers.ts";
 import type {
   Quantized4Bit,
   QuantizedAffine,
@@ -60,12 +61,18 @@ function checkDynamic8({ blockSize, absmax, code }: QuantizedDynamic8, elementCo
   expectLength("quantized.code", code, 256);
 }
 
-function checkRows({ shape, scb }: QuantizedInt8): void {
+function checkRows({ shape, scb, outlierColumns, outlierWeights }: QuantizedInt8): void {
   const [rows, columns] = shape;
   if (rows === undefined || columns === undefined || shape.length !== 2) {
     throw new ArgumentError("quantized.shape", "[rows, columns]", shape);
   }
   expectLength("quantized.scb", scb, rows);
+  if (outlierColumns !== undefined) checkedColumns(outlierColumns, columns);
+  if (outlierWeights === undefined) return;
+  if (outlierColumns === undefined) {
+    throw new ArgumentError("quantized.outlierColumns", "those of outlierWeights", undefined);
+  }
+  expectLength("quantized.outlierWeights", outlierWeights, rows * outlierColumns.length);
 }
 
 function checkAffine(quantized: QuantizedAffine): void {

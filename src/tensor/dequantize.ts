@@ -8,6 +8,7 @@ import { newDecoder } from "./decoder.ts";
 import { sharedWorkspace } from "./default-workspace.ts";
 import { type FloatArray, floatBytesOf, newFloatArray } from "./float-array.ts";
 import { oneOf } from "./options.ts";
+import { restoreColumns } from "./outliers.ts";
 import type { QuantizedTensor } from "./quantized-tensor.ts";
 
 export interface DequantizeOptions<Out extends FloatArray = FloatArray> {
@@ -65,6 +66,10 @@ export function dequantize(
     const count = Math.min(decoder.tileElements, elementCount - start);
     const { begin, end } = decoder.codeRange(start, count);
     target.bytes.set(decoder.decode(codes.subarray(begin, end), start, count), start * itemBytes);
+  }
+  if (quantized.quantType === "llm-int8" && quantized.outlierWeights !== undefined) {
+    const { shape, outlierColumns, outlierWeights } = quantized;
+    restoreColumns(target, shape[1] as number, outlierColumns as Int32Array, outlierWeights);
   }
   return out;
 }

@@ -1,12 +1,18 @@
 /**
  * LLM.int8's outlier columns (bitsandbytes `backends/default/ops.py`, `int8_vectorwise_quant`).
- * Elements with |x| ≥ threshold are left out of their row's absmax and coded 0; with more than one
- * row, so is every other code of their column.
+ *
+ * Of activations, elements with |x| ≥ threshold are left out of their row's absmax and coded 0; with
+ * more than one row, so is every other code of their column. A product then has two parts: codes
+ * times codes, and in 16 bits the columns of the activations times those of the weights:
+ *
+ *   X·Wᵀ ≈ X₈·W₈ᵀ + X[:, columns]·W[:, columns]ᵀ
  */
 
-import { NonFiniteError } from "../foundation/errors.ts";
-import { bf16ToF32, f16ToF32, f32ToF16 } from "../foundation/half.ts";
-import type { FloatBytes } from "./float-array.ts";
+import type { FloatDtype } from "../foundation/dtype.ts";
+import { ArgumentError, NonFiniteError } from "../foundation/errors.ts";
+import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from "../foundation/half.ts";
+import { elementCountOf } from "../foundation/shape.ts";
+import { type FloatArray, type FloatBytes, floatBytesOf } from "./float-array.ts";
 
 export interface Outliers {
   /** Columns with at least one outlier, ascending. */
@@ -39,6 +45,93 @@ export function findOutliers(
   );
   const bytes = new Uint8Array(halves.buffer);
   return { columns, cleaned: { dtype: "float16", bytes, elementCount: halves.length } };
+}
+
+/**
+ * The columns of activations that hold an outlier: what `outlierColumns` of their weights should be.
+ *
+ * @param activations [tokens, columns], row-major
+ * @param options.threshold |x| from which an activation is an outlier. @defaultValue 6, LLM.int8's
+ * @returns ascending indices
+ * @throws ArgumentError; NonFiniteError for infinity
+ */
+export function findOutlierColumns(
+  activations: FloatArray,
+  options: {
+    readonly shape: readonly number[];
+    readonly dtype?: FloatDtype;
+    readonly threshold?: number;
+  },
+): Int32Array {
+  const input = floatBytesOf(activations, options.dtype, "activations");
+  const { shape, threshold = 6 } = options;
+  const [, columnCount] = shape;
+  if (
+    columnCount === undefined ||
+    shape.length !== 2 ||
+    elementCountOf(shape) !== input.elementCount
+  ) {
+    const expected = `[tokens, columns] that multiply to ${input.elementCount}`;
+    throw new ArgumentError("shape", expected, shape);
+  }
+  if (!(threshold > 0)) throw new ArgumentError("threshold", "a number > 0", threshold);
+  return findOutliers(input, columnCount, threshold, false).columns;
+}
+
+/** @throws ArgumentError unless they are columns of the matrix in ascending order */
+export function checkedColumns(columns: ArrayLike<number>, columnCount: number): Int32Array {
+  for (let i = 0; i < columns.length; i++) {
+    const column = columns[i] as number;
+    const isNext = i === 0 || column > (columns[i - 1] as number);
+    if (Number.isInteger(column) && column >= 0 && column < columnCount && isNext) continue;
+    const expected = `ascending whole numbers from 0 to ${columnCount - 1}`;
+    throw new ArgumentError(`outlierColumns[${i}]`, expected, column);
+  }
+  return Int32Array.from(columns);
+}
+
+/** Takes columns out of a matrix: it is left with zeros there, rounded to float16. */
+export function keepColumns(
+  input: FloatBytes,
+  columnCount: number,
+  columns: Int32Array,
+): Outliers & { readonly weights: Uint16Array<ArrayBuffer> } {
+  const halves = toHalves(input);
+  const rows = columnCount === 0 ? 0 : halves.length / columnCount;
+  const weights = new Uint16Array(rows * columns.length);
+  for (let row = 0; row < rows; row++) {
+    for (const [i, column] of columns.entries()) {
+      const at = row * columnCount + column;
+      weights[row * columns.length + i] = halves[at] as number;
+      halves[at] = 0;
+    }
+  }
+  const bytes = new Uint8Array(halves.buffer);
+  return { columns, weights, cleaned: { dtype: "float16", bytes, elementCount: halves.length } };
+}
+
+/** Puts kept columns back into expanded weights, in whatever dtype these are. */
+export function restoreColumns(
+  out: FloatBytes,
+  columnCount: number,
+  columns: Int32Array,
+  weights: Uint16Array,
+): void {
+  const { buffer, byteOffset } = out.bytes;
+  const target =
+    out.dtype === "float32"
+      ? new Float32Array(buffer, byteOffset, out.elementCount)
+      : new Uint16Array(buffer, byteOffset, out.elementCount);
+  const as = {
+    float32: f16ToF32,
+    float16: (bits: number) => bits,
+    bfloat16: (bits: number) => f32ToBf16(f16ToF32(bits)),
+  }[out.dtype];
+  for (let i = 0; i < weights.length; i++) {
+    const row = Math.floor(i / columns.length);
+    const column = columns[i % columns.length] as number;
+    target[row * columnCount + column] = as(weights[i] as number);
+  }
 }
 
 /** Sets the codes of the outlier columns to 0. A single row keeps its other codes. */

@@ -1,6 +1,6 @@
 /** `quantize`: weights in memory → a `QuantizedTensor`, synchronously. */
 
-import { type FloatDtype, floatBytes } from "../foundation/dtype.ts";
+import type { FloatDtype } from "../foundation/dtype.ts";
 import { ArgumentError } from "../foundation/errors.ts";
 import { elementCountOf } from "../foundation/shape.ts";
 import type { KernelChoice } from "../kernels/kernel-set.ts";
@@ -12,7 +12,8 @@ import type {
 } from "../schemes/registry.ts";
 import { codebookOfLevels } from "./codebooks.ts";
 import { sharedWorkspace } from "./default-workspace.ts";
-import type { Encoded, EncodeJob, Encoder } from "./encoder.ts";
+import { encodeAll } from "./encode-all.ts";
+import type { EncodeJob } from "./encoder.ts";
 import { type FloatArray, type FloatBytes, floatBytesOf } from "./float-array.ts";
 import { newEncoder } from "./new-encoder.ts";
 import {
@@ -23,7 +24,7 @@ import {
   type RowCoding,
   storageBytes,
 } from "./options.ts";
-import { findOutliers, zeroColumns } from "./outliers.ts";
+import { quantizeRows } from "./quantize-rows.ts";
 import type {
   Quantized4Bit,
   QuantizedAffine,
@@ -47,6 +48,11 @@ export interface QuantizeOptions extends CodingOptions {
    * columns are coded 0, as bitsandbytes does to activations. @defaultValue 0 (none)
    */
   readonly threshold?: number;
+  /**
+   * llm-int8 only: columns of weights to keep in float16 (`outlierWeights`), because the activations
+   * that meet them are outliers (`findOutlierColumns`). They do not count for their rows' absmax.
+   */
+  readonly outlierColumns?: ArrayLike<number>;
   /** Double quantization only: an offset (rounded to f32) to use instead of the mean of the absmax. */
   readonly nestedOffset?: number;
   /** Let NaN and infinity through. @defaultValue false */
@@ -123,67 +129,19 @@ function quantizeAll(
   return recordOf(base, coding, codes, scales, code?.levels.slice());
 }
 
-function quantizeRows(
-  workspace: Workspace,
-  coding: RowCoding,
-  input: FloatBytes,
-  shape: readonly number[],
-  options: QuantizeOptions,
-): QuantizedTensor {
-  const { dtype, elementCount } = input;
-  const [rows, columnCount] = shape;
-  if (rows === undefined || columnCount === undefined || shape.length !== 2) {
-    throw new ArgumentError("shape", "[rows, columns] for llm-int8", shape);
-  }
-  const threshold = options.threshold ?? 0;
-  if (!(threshold >= 0)) throw new ArgumentError("threshold", "a number ≥ 0", threshold);
-  const { allowNonFinite } = options;
-  const outliers =
-    threshold > 0
-      ? findOutliers(input, columnCount, threshold, allowNonFinite === true)
-      : undefined;
-  const codes = new Int8Array(elementCount);
-  const cleaned = outliers?.cleaned ?? input;
-  const encoder = newEncoder(workspace, { coding, dtype: cleaned.dtype, shape, allowNonFinite });
-  const { scales } = encodeAll(encoder, cleaned, new Uint8Array(codes.buffer));
-  if (outliers !== undefined) zeroColumns(codes, columnCount, outliers.columns);
-  const base = { shape: [...shape], dtype, kernels: workspace.report };
-  const record = recordOf(base, coding, codes, scales);
-  return outliers === undefined
-    ? record
-    : ({ ...record, outlierColumns: outliers.columns } as QuantizedInt8);
-}
-
-function encodeAll(encoder: Encoder, input: FloatBytes, codes: Uint8Array): Encoded {
-  const itemBytes = floatBytes(input.dtype);
-  const eachTile = (visit: (count: number) => void) => {
-    for (let start = 0; start < input.elementCount; ) {
-      const count = encoder.tileAt(start);
-      const tile = input.bytes.subarray(start * itemBytes, (start + count) * itemBytes);
-      encoder.input(0, count).set(tile);
-      visit(count);
-      start += count;
-    }
-  };
-  if (encoder.observes) eachTile((count) => encoder.observe(0, count));
-  let written = 0;
-  eachTile((count) => {
-    const encoded = encoder.encode(0, count);
-    codes.set(encoded, written);
-    written += encoded.byteLength;
-  });
-  return encoder.finish();
-}
-
 /** An option that would do nothing is a misunderstanding. */
 function refuseInapplicable(coding: Coding, options: QuantizeOptions): void {
   const { quantType } = coding;
-  const { code, threshold, nestedOffset } = options;
+  const { code, threshold, outlierColumns, nestedOffset } = options;
   if (code !== undefined && quantType !== "dynamic8") {
     throw new ArgumentError("code", `none for ${quantType}, whose levels are fixed`, code);
   }
   if (threshold !== undefined && quantType !== "llm-int8") {
     throw new ArgumentError("threshold", `none for ${quantType}; llm-int8 alone has it`, threshold);
+  }
+  if (outlierColumns !== undefined && quantType !== "llm-int8") {
+    const expected = `none for ${quantType}; llm-int8 alone has them`;
+    throw new ArgumentError("outlierColumns", expected, outlierColumns);
   }
   if (nestedOffset === undefined) return;
   if (coding.family !== "codebook" || !coding.doubleQuant) {

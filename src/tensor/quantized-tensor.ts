@@ -68,8 +68,10 @@ export interface QuantizedInt8 extends QuantizedBase {
   readonly codes: Int8Array;
   /** f32[rows]: max |row| after rounding to float16 (not divided by 127). */
   readonly scb: Float32Array;
-  /** With a `threshold`: columns that hold an outlier, ascending. */
+  /** Columns that were left out of the rows' absmax, ascending; their codes are 0. */
   readonly outlierColumns?: Int32Array;
+  /** float16 bits [rows, outlierColumns.length]: what the weights of these columns are instead. */
+  readonly outlierWeights?: Uint16Array;
 }
 
 /**
