@@ -1,6 +1,7 @@
 // The rows of the kernel benchmark: what runs, against what, and which ratio is asked for.
 
 import * as plain from "./plain-js.mjs";
+import { runRows } from "./run-rows.mjs";
 
 /**
  * @typedef {object} Row
@@ -32,6 +33,8 @@ export function kernelRows(kernels, schemes, count) {
   const nibblesPtr = kernels.allocate(count / 2);
   const absmaxPtr = kernels.allocate(count / 16);
   const windowPtr = kernels.allocate(6 * WINDOW);
+  const places = { valuesPtr, copyPtr, codesPtr };
+  const rowsOfRuns = runRows(kernels, schemes, { ...places, memcpy: () => memcpy() }, count);
   const { buffer } = kernels;
   const values = new Float32Array(buffer, valuesPtr, count);
   const copy = new Float32Array(buffer, copyPtr, count);
@@ -145,6 +148,7 @@ export function kernelRows(kernels, schemes, count) {
       targets: {},
     });
   }
+  rows.push(...rowsOfRuns);
   rows.push(...windowRows(kernels, schemes, { values, nibbles, absmax, windowPtr }, count));
   rows.push({
     name: "LLM.int8 quantize bf16",

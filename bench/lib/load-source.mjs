@@ -10,6 +10,8 @@ const ENTRY = `
 export { createKernelSet } from "./src/kernels/select.ts";
 export { NF4 } from "./src/schemes/nf4.ts";
 export { FP4 } from "./src/schemes/fp4.ts";
+export { INT8 } from "./src/schemes/affine.ts";
+export { E2M1, E4M3 } from "./src/schemes/float-format.ts";
 export { dynamic8 } from "./src/schemes/dynamic8.ts";
 import { midpointDecision } from "./src/schemes/codebook.ts";
 export const midpoints = (codebook) => midpointDecision(codebook).midpoints;
