@@ -22,7 +22,8 @@ export function checkRecord(quantized: QuantizedTensor): number {
   }
   oneOf("quantized.quantType", QUANT_TYPES, quantized.quantType);
   const elementCount = elementCountOf(quantized.shape);
-  expectLength("quantized.codes", quantized.codes, codeBytesOf(quantized.quantType, elementCount));
+  const codeBytes = codeBytesOf(quantized.quantType, elementCount);
+  expectArray("quantized.codes", quantized.codes, BYTES, codeBytes);
   switch (schemeOf(quantized.quantType).family) {
     case "rows":
       checkRows(quantized as QuantizedInt8);
@@ -47,18 +48,20 @@ function check4Bit(quantized: Quantized4Bit, elementCount: number): void {
     throw new ArgumentError("quantized.blockSize", allowed, blockSize);
   }
   const blocks = Math.ceil(elementCount / blockSize);
-  expectLength("quantized.absmax", absmax, blocks);
+  expectArray("quantized.absmax", absmax, FLOATS_OR_BYTES, blocks);
   checkNesting("absmax", absmax, nested);
   if (nested === undefined) return;
   expectCount("quantized.nested.blockSize", nested.blockSize);
-  expectLength("quantized.nested.absmax", nested.absmax, Math.ceil(blocks / nested.blockSize));
-  expectLength("quantized.nested.levels", nested.levels, 256);
+  const groups = Math.ceil(blocks / nested.blockSize);
+  expectArray("quantized.nested.absmax", nested.absmax, FLOATS, groups);
+  expectArray("quantized.nested.levels", nested.levels, FLOATS, 256);
+  expectNumber("quantized.nested.offset", nested.offset);
 }
 
 function checkDynamic8({ blockSize, absmax, code }: QuantizedDynamic8, elementCount: number): void {
   expectCount("quantized.blockSize", blockSize);
-  expectLength("quantized.absmax", absmax, Math.ceil(elementCount / blockSize));
-  expectLength("quantized.code", code, 256);
+  expectArray("quantized.absmax", absmax, FLOATS, Math.ceil(elementCount / blockSize));
+  expectArray("quantized.code", code, FLOATS, 256);
 }
 
 function checkRows({ shape, scb, outlierColumns, outlierWeights }: QuantizedInt8): void {
@@ -66,19 +69,20 @@ function checkRows({ shape, scb, outlierColumns, outlierWeights }: QuantizedInt8
   if (rows === undefined || columns === undefined || shape.length !== 2) {
     throw new ArgumentError("quantized.shape", "[rows, columns]", shape);
   }
-  expectLength("quantized.scb", scb, rows);
+  expectArray("quantized.scb", scb, FLOATS, rows);
   if (outlierColumns !== undefined) checkedColumns(outlierColumns, columns);
   if (outlierWeights === undefined) return;
   if (outlierColumns === undefined) {
     throw new ArgumentError("quantized.outlierColumns", "those of outlierWeights", undefined);
   }
-  expectLength("quantized.outlierWeights", outlierWeights, rows * outlierColumns.length);
+  const weights = rows * outlierColumns.length;
+  expectArray("quantized.outlierWeights", outlierWeights, ["Uint16Array"], weights);
 }
 
 function checkAffine(quantized: QuantizedAffine): void {
   const { scale, zeroPoint, nested, symmetric } = quantized;
   const { scaleCount } = gridOf(quantized);
-  expectLength("quantized.scale", scale, scaleCount);
+  expectArray("quantized.scale", scale, FLOATS_OR_BYTES, scaleCount);
   if (symmetric !== (zeroPoint === undefined)) {
     const expected = symmetric ? "absent, as symmetric says" : "present, as symmetric is false";
     throw new ArgumentError("quantized.zeroPoint", expected, zeroPoint);
@@ -88,7 +92,7 @@ function checkAffine(quantized: QuantizedAffine): void {
   if (nested === undefined) return;
   expectCount("quantized.nested.blockSize", nested.blockSize);
   const groups = Math.ceil(scaleCount / nested.blockSize);
-  expectLength("quantized.nested.ranges", nested.ranges, 2 * groups);
+  expectArray("quantized.nested.ranges", nested.ranges, FLOATS, 2 * groups);
 }
 
 function checkZeroPoints(
@@ -96,7 +100,7 @@ function checkZeroPoints(
   zeroPoint: ArrayLike<number>,
   scaleCount: number,
 ): void {
-  expectLength("quantized.zeroPoint", zeroPoint, scaleCount);
+  expectArray("quantized.zeroPoint", zeroPoint, [...FLOATS, ...BYTES], scaleCount);
   const { lowest, highest } = SCHEMES[quantType].format;
   for (let i = 0; i < zeroPoint.length; i++) {
     const value = zeroPoint[i] as number;
@@ -112,14 +116,11 @@ function checkFloat(quantized: QuantizedFloat): void {
   if (fixedBlockSize !== undefined && (granularity !== "block" || blockSize !== fixedBlockSize)) {
     throw new ArgumentError("quantized.blockSize", `${fixedBlockSize} for ${quantType}`, blockSize);
   }
-  expectLength("quantized.scale", scale, gridOf(quantized).scaleCount);
-  if ((scale.BYTES_PER_ELEMENT === 4) !== (format === "float32")) {
-    const expected = format === "float32" ? "a Float32Array" : "a Uint8Array";
-    throw new ArgumentError("quantized.scale", `${expected} for ${quantType}`, scale);
-  }
-  if ((format === "e4m3") !== (typeof tensorScale === "number")) {
-    const expected = format === "e4m3" ? "a number" : `absent for ${quantType}`;
-    throw new ArgumentError("quantized.tensorScale", expected, tensorScale);
+  const kinds = format === "float32" ? FLOATS : ["Uint8Array"];
+  expectArray("quantized.scale", scale, kinds, gridOf(quantized).scaleCount);
+  if (format === "e4m3") expectNumber("quantized.tensorScale", tensorScale);
+  else if (tensorScale !== undefined) {
+    throw new ArgumentError("quantized.tensorScale", `absent for ${quantType}`, tensorScale);
   }
 }
 
@@ -147,8 +148,25 @@ function expectCount(argument: string, value: number | undefined): void {
   throw new ArgumentError(argument, "a whole number ≥ 1", value);
 }
 
-function expectLength(argument: string, array: ArrayLike<number>, length: number): void {
-  if (array?.length !== length) {
-    throw new ArgumentError(argument, `${length} elements`, array?.length);
+function expectNumber(argument: string, value: unknown): void {
+  if (typeof value !== "number") throw new ArgumentError(argument, "a number", value);
+}
+
+const FLOATS = ["Float32Array"];
+/** Codes are bytes, whatever they mean. */
+const BYTES = ["Uint8Array", "Int8Array"];
+const FLOATS_OR_BYTES = ["Float32Array", "Uint8Array"];
+
+/** By tag, not instanceof: arrays from another realm are welcome. */
+function expectArray(
+  argument: string,
+  array: ArrayLike<number>,
+  kinds: readonly string[],
+  length: number,
+): void {
+  const tag = Object.prototype.toString.call(array).slice(8, -1);
+  if (!kinds.includes(tag)) throw new ArgumentError(argument, `a ${kinds.join(" or ")}`, array);
+  if (array.length !== length) {
+    throw new ArgumentError(argument, `${length} elements`, array.length);
   }
 }
