@@ -13,7 +13,7 @@ import type {
   QuantizedTensor,
   ScalesOf,
 } from "./quantized-tensor.ts";
-import { e8m0Scale, nvfp4Scale } from "./scale-coders.ts";
+import { e4m3Levels, e8m0Scales } from "./scale-coders.ts";
 import { ScaleGrid } from "./scale-grid.ts";
 import { TILE_BYTES, type Workspace } from "./workspace.ts";
 
@@ -233,12 +233,16 @@ class GridDecoder implements Decoder {
       return;
     }
     const stored = scales.scale.subarray(first, last);
-    target.set(stored);
-    if (stored instanceof Float32Array) return;
+    // Not instanceof: the array may be of another realm.
+    if (stored.BYTES_PER_ELEMENT === 4) {
+      target.set(stored);
+      return;
+    }
     const tensorScale = "tensorScale" in scales ? scales.tensorScale : undefined;
+    const levels = tensorScale === undefined ? e8m0Scales() : e4m3Levels();
+    const factor = tensorScale ?? 1;
     for (let i = 0; i < target.length; i++) {
-      const byte = target[i] as number;
-      target[i] = tensorScale === undefined ? e8m0Scale(byte) : nvfp4Scale(byte, tensorScale);
+      target[i] = (levels[stored[i] as number] as number) * factor;
     }
   }
 

@@ -201,6 +201,7 @@ function refuseForeign(quantType: QuantType, options: CodingOptions): void {
 
 /** Options that some families lack, and the value that asks for nothing. */
 const FOREIGN: readonly (readonly [keyof CodingOptions, string | boolean | undefined])[] = [
+  ["mode", "torch"],
   ["doubleQuant", false],
   ["quantStorage", "uint8"],
   ["granularity", undefined],
@@ -213,6 +214,8 @@ const FOREIGN: readonly (readonly [keyof CodingOptions, string | boolean | undef
 export function isApplicable(option: keyof CodingOptions, quantType: QuantType): boolean {
   const { family, bits } = schemeOf(quantType);
   switch (option) {
+    case "mode":
+      return family === "codebook" || family === "rows";
     case "doubleQuant":
       return family === "affine" || (family === "codebook" && bits === 4);
     case "quantStorage":

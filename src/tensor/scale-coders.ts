@@ -227,8 +227,17 @@ export class FloatScaleCoder implements ScaleCoder {
   }
 
   #codePowers(scales: Float32Array, first: number): void {
-    const bytes = Uint8Array.from(scales, (amax) => e8m0Of(amax, this.#format));
-    scales.set(Float32Array.from(bytes, e8m0Scale));
+    const bytes = new Uint8Array(scales.length);
+    const powers = e8m0Scales();
+    const words = new Uint32Array(scales.buffer, scales.byteOffset, scales.length);
+    const { largestExponent } = this.#format;
+    for (let i = 0; i < bytes.length; i++) {
+      // floor(log2 amax), biased by 127, is the f32's exponent field; a block of zeros has 0.
+      const exponent = ((words[i] as number) >>> 23) - largestExponent;
+      const byte = exponent < 0 ? 0 : exponent;
+      bytes[i] = byte;
+      scales[i] = powers[byte] as number;
+    }
     this.#stored.set(bytes, first);
   }
 
@@ -239,9 +248,13 @@ export class FloatScaleCoder implements ScaleCoder {
     const onePtr = workspace.reserve("one", 4);
     workspace.floats(onePtr, 1)[0] = 1;
     const scales = workspace.floats(scalePtr, count);
-    const isZero = Array.from(scales, (amax) => amax === 0);
+    const isZero = new Uint8Array(count);
+    const { largest } = this.#format;
+    const tensorScale = this.#tensorScale;
     for (let i = 0; i < count; i++) {
-      scales[i] = fl((scales[i] as number) / this.#format.largest) / this.#tensorScale;
+      const amax = scales[i] as number;
+      isZero[i] = amax === 0 ? 1 : 0;
+      scales[i] = fl(amax / largest) / tensorScale;
     }
     const runs = {
       rowLength: count,
@@ -252,41 +265,31 @@ export class FloatScaleCoder implements ScaleCoder {
     };
     workspace.kernels.quantizeFloat(E4M3, scalePtr, onePtr, codesPtr, count, runs);
     const codes = workspace.bytes(codesPtr, count);
+    const levels = e4m3Levels();
     for (let i = 0; i < count; i++) {
-      if (isZero[i] === true) codes[i] = 0;
+      if (isZero[i] === 1) codes[i] = 0;
       else if (codes[i] === 0) codes[i] = 1;
       // A block of zeros divides by 1, whatever its stored 0 decodes to.
-      scales[i] = nvfp4Scale(codes[i] as number, this.#tensorScale) || 1;
+      scales[i] = fl((levels[codes[i] as number] as number) * tensorScale) || 1;
     }
     this.#stored.set(codes, first);
   }
 }
 
-/** E8M0 byte: floor(log2 amax) − emax, biased by 127, within [0, 254]. A block of zeros has 0. */
-function e8m0Of(amax: number, { largestExponent }: FloatFormat): number {
-  if (amax === 0) return 0;
-  const exponent = exponentOf(amax) - largestExponent;
-  return Math.min(254, Math.max(0, exponent + 127));
+let powers: Float32Array | undefined;
+
+/** 2^(byte − 127) of every E8M0 byte; 255 is NaN. Source: OCP Microscaling Formats 1.0, 5.4.1. */
+export function e8m0Scales(): Float32Array {
+  powers ??= Float32Array.from({ length: 256 }, (_, byte) =>
+    byte === 255 ? NaN : 2 ** (byte - 127),
+  );
+  return powers;
 }
 
-/** 2^(byte − 127); 255 is NaN. Source: OCP Microscaling Formats 1.0, 5.4.1. */
-export function e8m0Scale(byte: number): number {
-  return byte === 255 ? NaN : 2 ** (byte - 127);
-}
+let levelsOfE4m3: Float32Array | undefined;
 
-const float = new Float32Array(1);
-const word = new Uint32Array(float.buffer);
-
-/** floor(log2 x) of a positive finite f32; −127 for subnormal ones, as their exponent field has it. */
-function exponentOf(x: number): number {
-  float[0] = x;
-  return ((word[0] as number) >>> 23) - 127;
-}
-
-let e4m3Levels: Float32Array | undefined;
-
-/** fl(E4M3 value · tensorScale). */
-export function nvfp4Scale(code: number, tensorScale: number): number {
-  e4m3Levels ??= floatLevels(E4M3);
-  return fl((e4m3Levels[code] as number) * tensorScale);
+/** The values of E4M3 codes: a block's scale is fl(value · tensorScale). */
+export function e4m3Levels(): Float32Array {
+  levelsOfE4m3 ??= floatLevels(E4M3);
+  return levelsOfE4m3;
 }

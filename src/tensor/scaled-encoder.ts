@@ -17,6 +17,9 @@ import {
 import { ScaleGrid } from "./scale-grid.ts";
 import type { Workspace } from "./workspace.ts";
 
+/** Room in front of the codes for one that the last tile left over; a multiple of 16, for alignment. */
+const CARRY_BYTES = 16;
+
 export interface ScaledJob extends EncodeJob {
   readonly coding: AffineCoding | FloatCoding;
 }
@@ -78,7 +81,7 @@ export class ScaledEncoder implements Encoder {
     const codeBytes = codeBytesOf(coding.quantType, elements) + 1;
     this.#slots = new TileSlots(workspace, floatBytes(dtype), elements, codeBytes);
     if (dtype !== "float32") workspace.reserve("floats", elements * 4);
-    workspace.reserve("wide codes", elements + 1);
+    if (this.#scheme.bits === 4) workspace.reserve("wide codes", elements + CARRY_BYTES);
 
     // A tile may begin within a row, and so hold a run more than the first does.
     const scaleCount = this.#isLocal ? grid.runCount(0, elements) + 2 : grid.scaleCount;
@@ -121,7 +124,7 @@ export class ScaledEncoder implements Encoder {
     const start = this.#encoded;
     const valuesPtr = this.#floatsAt(slot, elementCount);
     const runs = this.#runsWithScales(valuesPtr, start, elementCount);
-    const codesPtr = this.#quantize(valuesPtr, elementCount, runs);
+    const codesPtr = this.#quantize(slot, valuesPtr, elementCount, runs);
     this.#sample(valuesPtr, codesPtr, start, elementCount, runs);
     this.#encoded += elementCount;
     return this.#stored(slot, codesPtr, elementCount);
@@ -224,12 +227,14 @@ export class ScaledEncoder implements Encoder {
   }
 
   /** @returns where the codes are, one a byte */
-  #quantize(valuesPtr: number, elementCount: number, runs: ScaleRuns): number {
+  #quantize(slot: 0 | 1, valuesPtr: number, elementCount: number, runs: ScaleRuns): number {
     const { kernels } = this.#workspace;
     const scheme = this.#scheme;
     const { scale, zeroPoint } = this.#places;
-    // One byte before them is for a code that the last tile left over.
-    const codesPtr = this.#workspace.reserve("wide codes", elementCount + 1) + 1;
+    const codesPtr =
+      scheme.bits === 8
+        ? this.#slots.at(slot).codes
+        : this.#workspace.reserve("wide codes", elementCount + CARRY_BYTES) + CARRY_BYTES;
     if (scheme.family === "affine") {
       const places = [valuesPtr, scale, zeroPoint, codesPtr] as const;
       kernels.quantizeAffine(scheme.format, ...places, elementCount, runs);
@@ -268,7 +273,6 @@ export class ScaledEncoder implements Encoder {
     const { bits } = this.#scheme;
     if (bits === 8) {
       const codes = workspace.bytes(target, elementCount);
-      codes.set(workspace.bytes(codesPtr, elementCount));
       if (this.#job.offsetCodes === true) flipBits(codes, 0x80);
       return codes;
     }
@@ -294,5 +298,8 @@ export class ScaledEncoder implements Encoder {
 
 /** Adds half of the codes' range to each of them: −8 … 7 becomes 0 … 15. */
 function flipBits(codes: Uint8Array, bits: number): void {
-  for (let i = 0; i < codes.length; i++) codes[i] = (codes[i] as number) ^ bits;
+  const words = new Uint32Array(codes.buffer, codes.byteOffset, codes.byteLength >> 2);
+  const mask = bits * 0x01010101;
+  for (let i = 0; i < words.length; i++) words[i] = (words[i] as number) ^ mask;
+  for (let i = words.byteLength; i < codes.length; i++) codes[i] = (codes[i] as number) ^ bits;
 }
