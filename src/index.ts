@@ -1,6 +1,6 @@
 /**
- * quantwise: neural-network weights to NF4, FP4, 8-bit and LLM.int8, bit for bit as bitsandbytes,
- * in any JavaScript runtime.
+ * quantwise: neural-network weights to NF4, FP4 and LLM.int8, bit for bit as bitsandbytes, to INT4
+ * and INT8 as ONNX, to MX, NVFP4 and FP8, in any JavaScript runtime.
  *
  * @example
  * import { dequantize, quantize } from "quantwise";

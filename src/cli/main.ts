@@ -18,7 +18,7 @@ const USAGE = 2;
 const INTERRUPTED = 130;
 
 const program = new Command("quantwise")
-  .description("Quantize neural-network checkpoints: bitsandbytes NF4, FP4 and LLM.int8, streamed.")
+  .description("Quantize neural-network checkpoints, streamed: NF4, FP4, LLM.int8, INT4, INT8, MX, FP8.")
   .version(QUANTWISE_VERSION)
   .showHelpAfterError("(quantwise --help shows what there is)")
   .showSuggestionAfterError()
