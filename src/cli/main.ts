@@ -18,7 +18,9 @@ const USAGE = 2;
 const INTERRUPTED = 130;
 
 const program = new Command("quantwise")
-  .description("Quantize neural-network checkpoints, streamed: NF4, FP4, LLM.int8, INT4, INT8, MX, FP8.")
+  .description(
+    "Quantize neural-network checkpoints, streamed: NF4, FP4, LLM.int8, INT4, INT8, MX, FP8.",
+  )
   .version(QUANTWISE_VERSION)
   .showHelpAfterError("(quantwise --help shows what there is)")
   .showSuggestionAfterError()
@@ -37,7 +39,7 @@ program.addCommand(quantizeCommand(interrupted.signal));
 program.addCommand(dequantizeCommand(interrupted.signal));
 program.addCommand(compareCommand(interrupted.signal));
 program.addCommand(inspectCommand(interrupted.signal));
-program.addCommand(planCommand());
+program.addCommand(planCommand(interrupted.signal));
 for (const command of program.commands) command.copyInheritedSettings(program);
 
 try {

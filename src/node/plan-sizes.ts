@@ -1,12 +1,13 @@
 /** What a model, or a number of weights, would weigh in every coding. Headers are read, no tensor. */
 
 import { stat } from "node:fs/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   type CountTable,
   countTable,
   type ModelTable,
   type ModelTableOptions,
-  modelTable,
+  modelTableSteps,
   PARAMETER_COUNT_FORM,
   parameterCountOf,
 } from "../checkpoint/size-table/index.ts";
@@ -18,13 +19,14 @@ export interface PlanSizesOptions extends ModelTableOptions {
   readonly config?: string;
   /** Of a count: weights in a row. @defaultValue 4096 */
   readonly columns?: number;
+  readonly signal?: AbortSignal;
 }
 
 /**
  * The table of sizes. A path that exists goes before a number, and a note says so.
  *
  * @param input a .safetensors file, a checkpoint directory, or a number of weights such as "7B"
- * @throws ArgumentError, PlanError, FormatError, StorageError
+ * @throws ArgumentError, PlanError, FormatError, StorageError, or the signal's reason
  */
 export async function planSizes(
   input: string,
@@ -41,7 +43,7 @@ export async function planSizes(
     const allowed = `a .safetensors file, a checkpoint directory, or ${PARAMETER_COUNT_FORM}`;
     throw new ArgumentError("model", allowed, input);
   }
-  const { config, columns, ...tableOptions } = options;
+  const { config, columns, signal, ...tableOptions } = options;
   if (columns !== undefined) {
     throw new ArgumentError("columns", "none for a model: its header tells", columns);
   }
@@ -49,7 +51,13 @@ export async function planSizes(
   try {
     const files = model.files.map(({ source, table }) => ({ name: source.name, table }));
     const output = stats?.isDirectory() === true ? "directory" : "file";
-    const found = modelTable(files, model.config, output, tableOptions);
+    const steps = modelTableSteps(files, model.config, output, tableOptions);
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) {
+      await nextTurn();
+      signal?.throwIfAborted();
+    }
+    const found = step.value;
     if (count === undefined) return found;
     const note = `"${printable(input)}" is a path here, and was taken as one; as a number it is ${count}`;
     return { ...found, notes: [note, ...found.notes] };
@@ -60,7 +68,7 @@ export async function planSizes(
 
 /** A count has no tensors to select, and no file to put them into. */
 function sizesOfCount(count: number, options: PlanSizesOptions): CountTable {
-  const { config, exclude, include, rules, format, maxShardSize, ...rest } = options;
+  const { config, exclude, include, rules, format, maxShardSize, signal: _, ...rest } = options;
   const rule = rules?.map(({ pattern, action }) => `${pattern}=${action}`);
   const ofModels = { config, exclude, include, rule, format, maxShardSize };
   for (const [argument, value] of Object.entries(ofModels)) {

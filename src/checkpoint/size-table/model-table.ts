@@ -3,7 +3,7 @@
 import { ArgumentError, PlanError } from "../../foundation/errors.ts";
 import { elementCountOf } from "../../foundation/shape.ts";
 import type { CodingOptions } from "../../tensor/options.ts";
-import { identityOf, type ModelConfig } from "../config/model-config.ts";
+import { identityOf, type ModelConfig, refuseQuantized } from "../config/model-config.ts";
 import { quantizedConfigText } from "../config/quantization-config.ts";
 import { exactSizes, outputFiles, singleOutputFile } from "../output-plan.ts";
 import { Plan } from "../plan.ts";
@@ -39,7 +39,8 @@ export interface ModelTable {
  * row's options: `totalBytes` and the bits are those of its dry run.
  *
  * @param output what the source is: a directory becomes shards, a file another file
- * @throws ArgumentError for bad options; the first refusal when no coding is left
+ * @throws ArgumentError for bad options; PlanError for a model that is quantized already; the first
+ * refusal when no coding is left
  */
 export function modelTable(
   files: readonly SourceFile[],
@@ -47,12 +48,28 @@ export function modelTable(
   output: "file" | "directory",
   options: ModelTableOptions = {},
 ): ModelTable {
+  const steps = modelTableSteps(files, config, output, options);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same in steps of a row each: with very many tensors one takes seconds. */
+export function* modelTableSteps(
+  files: readonly SourceFile[],
+  config: ModelConfig | undefined,
+  output: "file" | "directory",
+  options: ModelTableOptions = {},
+): Generator<void, ModelTable> {
+  refuseQuantized(config);
   const source = sourceRow(files);
   const rows: SizeRow[] = [];
   const refused: RefusedRow[] = [];
   let first: unknown;
   let quantizedTensors = 0;
   for (const variant of variantsOf(options, false)) {
+    yield;
     try {
       const plan = new Plan(files, identityOf(config), { ...selectionOf(options), ...variant });
       // The skip list may refuse the plan.

@@ -32,7 +32,7 @@ import { checked, collect, wholeNumber } from "../arguments.ts";
 import { planText } from "../plan-text.ts";
 
 /** What commander makes of the flags. */
-interface Flags extends Omit<PlanSizesOptions, "quantTypes" | "rules"> {
+interface Flags extends Omit<PlanSizesOptions, "quantTypes" | "rules" | "signal"> {
   readonly quantType?: readonly QuantType[];
   readonly rule?: readonly Rule[];
   readonly groupSize?: number;
@@ -48,7 +48,7 @@ Examples:
 Of a model, every row is what quantize would write with these options, by its header alone. Of a
 count, every assumption is named below the table. A path that exists goes before a count.`;
 
-export function planCommand(): Command {
+export function planCommand(signal: AbortSignal): Command {
   return new Command("plan")
     .description("tell what a model, or a number of weights, weighs in every scheme")
     .argument(
@@ -104,14 +104,15 @@ export function planCommand(): Command {
     )
     .option("--json", "print the table as JSON, in bytes")
     .addHelpText("after", EXAMPLES)
-    .action(run);
+    .action((input: string, flags: Flags) => run(input, flags, signal));
 }
 
-async function run(input: string, flags: Flags): Promise<void> {
+async function run(input: string, flags: Flags, signal: AbortSignal): Promise<void> {
   const { quantType, rule, groupSize, json = false, ...options } = flags;
   const blockSize = options.blockSize ?? groupSize;
   const table = await planSizes(input, {
     ...options,
+    signal,
     ...(quantType === undefined ? {} : { quantTypes: quantType }),
     ...(blockSize === undefined ? {} : { blockSize }),
     ...(rule === undefined ? {} : { rules: rule }),
