@@ -3,7 +3,7 @@
 import { type FloatDtype, floatBytes } from "../../foundation/dtype.ts";
 import { PlanError, quoted } from "../../foundation/errors.ts";
 import { elementCountOf } from "../../foundation/shape.ts";
-import { countClipped, countSaturated, largestStep } from "../../metrics/code-counts.ts";
+import { countClipped, countSaturated } from "../../metrics/code-counts.ts";
 import { type ComparisonSums, TensorComparison } from "../../metrics/comparison.ts";
 import { type CodeFacts, codeFactsOf } from "../../tensor/code-facts.ts";
 import { TILE_BYTES, type Workspace } from "../../tensor/workspace.ts";
@@ -92,10 +92,9 @@ function countsOf(
   facts: CodeFacts | undefined,
 ): { saturated?: number; clipped?: number } {
   if (piece === undefined || facts === undefined) return {};
-  const halfStep = largestStep(facts.levels) / 2;
   let clipped = 0;
   piece.eachScale((from, to, scale) => {
-    clipped += countClipped(original, restored, from, to, halfStep * Math.abs(scale));
+    clipped += countClipped(original, restored, from, to, facts.halfStep * Math.abs(scale));
   });
   return { saturated: countSaturated(piece.codes, facts.lowest, facts.highest), clipped };
 }
