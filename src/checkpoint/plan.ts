@@ -133,6 +133,9 @@ export class Plan extends ConversionPlan {
         }
         let decision = ACTIONS.indexOf(action);
         if (action !== "copy" && isConv1d(entry, layers.kindOf(entry.name, entry.shape.length))) {
+          if (this.#treatments.get(action)?.layout.name === "compressed-tensors") {
+            refuseConv1d(entry);
+          }
           decision |= TRANSPOSE;
         }
         this.#decisions[index] = decision;
@@ -169,6 +172,14 @@ export class Plan extends ConversionPlan {
 
 function isConv1d({ shape }: TensorEntry, kind: string | undefined): boolean {
   return kind === "conv1d" && shape.length === 2;
+}
+
+/** compressed-tensors packs Linear layers: transformers would start from random weights here. */
+function refuseConv1d({ name }: TensorEntry): never {
+  throw new PlanError(
+    `tensor ${quoted(name)} belongs to a Conv1D, which compressed-tensors does not pack; use nf4, ` +
+      "fp4 or llm-int8, or the native format",
+  );
 }
 
 /**

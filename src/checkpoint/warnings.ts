@@ -46,6 +46,19 @@ export function warningsOf(
         "CompressedTensorsConfig(dequantize=True); vLLM, and older versions, load them as they are",
     );
   }
+  if (layouts.has("compressed-tensors") && treatments.length > 1 && layouts.size === 1) {
+    const way = treatments.some(isAsymmetric) ? "--symmetric avoids that" : "load it as it is";
+    warnings.push(
+      "int4 and int8 in one checkpoint: transformers 5 with CompressedTensorsConfig(dequantize=True) " +
+        `takes all for the main one; ${way}`,
+    );
+  }
+  if (layouts.has("compressed-tensors") && hasFloatExperts(plan)) {
+    warnings.push(
+      "the experts stay in float, and transformers 5 loads them from compressed-tensors only when " +
+        "they are quantized; --rule '**.experts.**=int4' does that",
+    );
+  }
   if (layouts.size > 1 || (layouts.has("bitsandbytes") && types.length > 1)) {
     warnings.push(
       "several quant types in one checkpoint: config.json can name only the main one, and " +
@@ -89,6 +102,17 @@ function listed(names: readonly string[]): string {
 
 function isSmallBlock({ coding, layout }: Treatment): boolean {
   return layout.name === "bitsandbytes" && coding.family === "codebook" && coding.blockSize === 32;
+}
+
+/** Experts that are stored one by one, none of them quantized. */
+function hasFloatExperts(plan: Plan): boolean {
+  let isFound = false;
+  for (const { entry, action } of plan.units()) {
+    if (!/\.experts\.\d+\..*weight$/.test(entry.name)) continue;
+    if (action !== "copy") return false;
+    isFound = true;
+  }
+  return isFound;
 }
 
 function isAsymmetric({ coding }: Treatment): boolean {

@@ -45,6 +45,28 @@ export function skipModules(
   return [...entries].sort();
 }
 
+/**
+ * For loaders that compare whole names: the modules that stay in float, as they are stored and as the
+ * loaded model calls them, and the heads that a file may lack because they are tied.
+ */
+export function floatModules(
+  identity: ModelIdentity,
+  quantized: readonly string[],
+  kept: readonly string[],
+): readonly string[] {
+  const namesOf = moduleNames(identity);
+  const heads = ["lm_head", ...headsOf(architectureOf(identity))];
+  const names = new Set([...kept, ...heads].flatMap(namesOf));
+  for (const name of quantized.flatMap(namesOf)) names.delete(name);
+  return [...names];
+}
+
+/** All names of a stored module: its own, and those that the loaded model may have for it. */
+export function moduleNames(identity: ModelIdentity): (path: string) => readonly string[] {
+  const namesOf = memoryNamer(architectureOf(identity));
+  return (path) => [...new Set([path, ...namesOf(path)])];
+}
+
 /** Entries up to which looking at every module is cheaper than an index of them. */
 const FEW = 16;
 

@@ -12,6 +12,7 @@ import {
 import type { QuantType } from "../../schemes/registry.ts";
 import { SCHEMES } from "../../schemes/registry.ts";
 import type { AffineCoding } from "../../tensor/options.ts";
+import { floatModules, moduleNames } from "../architectures/index.ts";
 import type { Plan } from "../plan.ts";
 import { matrixModules } from "./matrix-modules.ts";
 
@@ -19,7 +20,8 @@ const FORMAT = "pack-quantized";
 
 /**
  * One group for every quant type: the main one for all Linear modules, the others by name, which
- * goes before class. Modules that stay in float are ignored by name.
+ * goes before class. Modules that stay in float are ignored by name. Names are compared with those of
+ * the loaded model (transformers) or with stored ones (vLLM): where they differ, both are listed.
  *
  * Source: compressed-tensors 0.20.0, `quantization/quant_config.py`.
  *
@@ -33,19 +35,19 @@ export function compressedTensorsConfig(plan: Plan, main: QuantType): JsonObject
     names.push(entry.name.slice(0, -".weight".length));
     modules.set(action, names);
   }
+  const namesOf = moduleNames(plan.identity);
   const groups = [...modules].map(([quantType, names], index) => {
-    const targets = quantType === main ? ["Linear"] : names;
+    const targets = quantType === main ? ["Linear"] : names.flatMap(namesOf);
     const coding = plan.treatment(quantType)?.coding as AffineCoding;
     return [`group_${index}`, groupOf(targets, coding)] as const;
   });
-  // A tied lm_head has no tensor of its own, but it is a Linear.
-  const ignore = new Set([...matrixModules(plan).kept, "lm_head"]);
-  for (const names of modules.values()) for (const name of names) ignore.delete(name);
+  const { quantized, kept } = matrixModules(plan);
+  const ignore = floatModules(plan.identity, quantized, kept);
   return jsonObject([
     ["config_groups", jsonObject(groups)],
     ["format", jsonString(FORMAT)],
     ["global_compression_ratio", JSON_NULL],
-    ["ignore", jsonArray([...ignore].map(jsonString))],
+    ["ignore", jsonArray(ignore.map(jsonString))],
     ["kv_cache_scheme", JSON_NULL],
     ["quant_method", jsonString("compressed-tensors")],
     // Without it transformers starts from random weights.
