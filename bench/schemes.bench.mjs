@@ -27,6 +27,7 @@ const { values: flags, positionals } = parseArgs({
 });
 
 const sets = [];
+const names = [];
 for (const { name, what, shape, weights } of sampleWeights()) {
   const set = newSet(name, what);
   measure(set, weights, shape);
@@ -41,14 +42,16 @@ for (const argument of positionals) {
   });
   if (set.sums.tensors === 0) throw new Error(`${path}: no linear weights were found`);
   sets.push(set);
+  names.push(name);
 }
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 const machine = `${cpus()[0]?.model.trim()}, Node ${process.versions.node} (V8 ${process.versions.v8})`;
 const report = `# Error of every scheme
 
-quantwise ${version}, ${machine}, ${new Date().toISOString().slice(0, 10)}. Written by \`npm run bench:schemes\`;
-[docs/choosing-a-scheme.md](../docs/choosing-a-scheme.md) says what to make of it.
+quantwise ${version}, ${machine}, ${new Date().toISOString().slice(0, 10)}. Written by
+\`npm run bench:schemes -- --write${names.map((name) => ` ${name}=…`).join("")}\`.
+[docs/choosing-a-scheme.md](../docs/choosing-a-scheme.md) says which models these are and what to make of it.
 
 - *Relative RMS error* is √(Σ(w − w')² / Σw²) over all elements: for a model, layers weigh in by their energy.
 - *SQNR* is the same in decibels: −20·log10 of it.
