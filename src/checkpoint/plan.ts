@@ -1,7 +1,7 @@
 /** From headers and options to what every tensor becomes. No tensor byte is read. */
 
 import type { TensorEntry } from "../formats/safetensors/index.ts";
-import { PlanError, quoted } from "../foundation/errors.ts";
+import { ArgumentError, PlanError, quoted } from "../foundation/errors.ts";
 import { type QuantType, schemeOf } from "../schemes/registry.ts";
 import { type CodingOptions, codingOf, isApplicable, oneOf } from "../tensor/options.ts";
 import { signOfQuantization } from "./already-quantized.ts";
@@ -212,12 +212,12 @@ function treatmentOf(quantType: QuantType, options: PlanOptions, isMain: boolean
  */
 function packedDefaults({ symmetric, doubleQuant, granularity }: CodingOptions): CodingOptions {
   if (doubleQuant === true) {
-    throw new PlanError("compressed-tensors has no double quantization; use the native format");
+    const expected = "false for compressed-tensors, which has no place for it (native has)";
+    throw new ArgumentError("doubleQuant", expected, doubleQuant);
   }
   if (granularity === "tensor") {
-    throw new PlanError(
-      "vLLM takes no packed weights with one scale a tensor; use channel or block",
-    );
+    const expected = '"channel" or "block" for compressed-tensors: vLLM packs no others';
+    throw new ArgumentError("granularity", expected, granularity);
   }
   return { symmetric: symmetric ?? true, doubleQuant: false };
 }
