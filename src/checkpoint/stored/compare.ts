@@ -82,7 +82,18 @@ export async function compareTensors(
     comparison.add(mine, floats, countsOf(mine, floats, piece, facts));
     options.onElements?.(count);
   }
-  return { original, restored, sums: comparison.sums() };
+  const sums = comparison.sums();
+  return { original, restored, sums: transposed ? inOriginalOrder(sums, shape) : sums };
+}
+
+/** @param shape the transposed one, in whose order the elements were compared */
+function inOriginalOrder(sums: ComparisonSums, shape: readonly number[]): ComparisonSums {
+  const { largestError } = sums;
+  if (largestError === undefined) return sums;
+  const [rows, columns] = shape as readonly [number, number];
+  const row = Math.floor(largestError.index / columns);
+  const index = (largestError.index - row * columns) * rows + row;
+  return { ...sums, largestError: { ...largestError, index } };
 }
 
 function countsOf(
