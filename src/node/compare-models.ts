@@ -121,8 +121,8 @@ async function compareOpen(
     tensors,
     onlyOriginal: matching.onlyOriginal,
     onlyQuantized: matching.onlyRestored,
-    histograms: details ? await histogramsOf(shown, models, workspaces) : [],
-    schemes: details ? await schemePoints(matching.pairs, models[0], workspaces[0], signal) : [],
+    histograms: details ? await histogramsOf(shown, models, workspaces, signal) : [],
+    schemes: details ? await schemePoints(matching.pairs, models[0], workspaces[0], options) : [],
   };
 }
 
@@ -130,10 +130,11 @@ async function histogramsOf(
   pairs: readonly (readonly [StoredTensor, StoredTensor])[],
   models: readonly [StoredModel, StoredModel],
   workspaces: Parameters<typeof compareTensors>[2],
+  signal: AbortSignal | undefined,
 ): Promise<LevelHistogram[]> {
   const histograms: LevelHistogram[] = [];
   for (const pair of pairs) {
-    const histogram = await levelHistogram(pair, models, workspaces);
+    const histogram = await levelHistogram(pair, models, workspaces, signal);
     if (histogram !== undefined) histograms.push(histogram);
   }
   return histograms;
