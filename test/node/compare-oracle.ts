@@ -83,11 +83,13 @@ export function figures(w: ArrayLike<number>, r: ArrayLike<number>): Figures {
       largestIndex = i;
     }
   }
+  const isNone = count === 0;
   return {
-    mse: ee / count,
-    relativeRms: Math.sqrt(ee / ww),
-    sqnrDb: 10 * Math.log10(ww / ee),
-    cosine: wr / Math.sqrt(ww * rr),
+    // Of nothing, the figures of equal tensors.
+    mse: isNone ? 0 : ee / count,
+    relativeRms: isNone ? 0 : Math.sqrt(ee / ww),
+    sqnrDb: isNone ? Infinity : 10 * Math.log10(ww / ee),
+    cosine: isNone ? 1 : wr / Math.sqrt(ww * rr),
     largest,
     largestIndex,
     nonFinite: w.length - count,
