@@ -43,11 +43,19 @@ export function convertFiles(
   workspace: Workspace,
   options: ConvertOptions,
 ): Promise<WrittenFile[]> {
-  const openerOf = (index: number) => {
+  const openerOf = fileOpener(plan, sources);
+  return convertUnits(plan, openerOf, outputs, create, workspace, options);
+}
+
+/** Opens the units of a plan in its files, given in its order. */
+export function fileOpener(
+  plan: ConversionPlan,
+  sources: readonly SafetensorsFile[],
+): (index: number) => Promise<OpenReader> {
+  return (index) => {
     const unit = plan.unit(index);
     return Promise.resolve(unitReader(unit, sources[unit.file] as SafetensorsFile));
   };
-  return convertUnits(plan, openerOf, outputs, create, workspace, options);
 }
 
 /**
@@ -148,7 +156,11 @@ async function runInto(
   options.onTensor?.(reportOf(unit, plan.outputs(unit, "typical"), error));
 }
 
-async function finishFile(name: string, layout: ExactFile, sink: FileSink): Promise<WrittenFile> {
+export async function finishFile(
+  name: string,
+  layout: ExactFile,
+  sink: FileSink,
+): Promise<WrittenFile> {
   const { bytes, dataBytes } = await layout.finish();
   await sink.close();
   return { name, bytes, dataBytes };

@@ -41,8 +41,11 @@ export function textSummary(result: QuantizeModelResult, job: JobFacts): string 
     lines.push(`  worst     ${printable(worst.name)}: error ${error} of its RMS${sampled}`);
   }
   if (!dryRun) {
+    const onThreads = result.threads > 1 ? `, ${result.threads} threads` : "";
     const rate = formatBytes(bytesBefore / Math.max(job.seconds, 1e-3));
-    lines.push(`  time      ${formatSeconds(job.seconds)}, ${rate}/s on ${kernels.name} kernels`);
+    lines.push(
+      `  time      ${formatSeconds(job.seconds)}, ${rate}/s on ${kernels.name} kernels${onThreads}`,
+    );
   }
   return `${lines.join("\n")}\n`;
 }
@@ -72,6 +75,7 @@ export function jsonSummary(result: QuantizeModelResult, job: JobFacts): string 
     seconds: job.seconds,
     bytesPerSecond: result.dryRun ? null : bytesBefore / Math.max(job.seconds, 1e-9),
     kernels: result.kernels,
+    threads: result.threads,
     warnings: result.warnings,
   };
   return `${JSON.stringify(summary)}\n`;

@@ -19,22 +19,59 @@ export interface QuantizationError {
 /** Elements looked at per tensor at most: the figure's own error is then about 0.1 %. */
 const SAMPLED_ELEMENTS = 1 << 20;
 
+/** The sums of some sampled blocks: plain data, to be merged where the tensor is put together. */
+export interface BlockSums {
+  /** Index of the first of them among all sampled blocks. */
+  readonly first: number;
+  readonly weightSquares: Float64Array;
+  readonly products: Float64Array;
+  readonly unitSquares: Float64Array;
+  /** Elements of these blocks. */
+  readonly elements: number;
+}
+
 /** Collects the sums of every k-th block; memory is bounded whatever the tensor's size. */
 export class ErrorSampler {
   /** Every `stride`-th block is looked at. */
   readonly stride: number;
+  /** The first sampled block that is kept here. */
+  readonly #first: number;
   readonly #weightSquares: Float64Array;
   readonly #products: Float64Array;
   readonly #unitSquares: Float64Array;
   #elements = 0;
 
-  constructor(blockCount: number, blockSize: number) {
+  /**
+   * @param blockCount blocks of the tensor
+   * @param start first block that will be added here, and `end` the one behind the last
+   */
+  constructor(blockCount: number, blockSize: number, start = 0, end = blockCount) {
     const wanted = Math.max(1, Math.floor(SAMPLED_ELEMENTS / blockSize));
     this.stride = Math.max(1, Math.ceil(blockCount / wanted));
-    const sampled = Math.ceil(blockCount / this.stride);
+    this.#first = Math.ceil(start / this.stride);
+    const sampled = Math.max(0, Math.ceil(end / this.stride) - this.#first);
     this.#weightSquares = new Float64Array(sampled);
     this.#products = new Float64Array(sampled);
     this.#unitSquares = new Float64Array(sampled);
+  }
+
+  sums(): BlockSums {
+    return {
+      first: this.#first,
+      weightSquares: this.#weightSquares,
+      products: this.#products,
+      unitSquares: this.#unitSquares,
+      elements: this.#elements,
+    };
+  }
+
+  /** Takes over what another sampler of the same tensor has seen. */
+  merge(sums: BlockSums): void {
+    const at = sums.first - this.#first;
+    this.#weightSquares.set(sums.weightSquares, at);
+    this.#products.set(sums.products, at);
+    this.#unitSquares.set(sums.unitSquares, at);
+    this.#elements += sums.elements;
   }
 
   /**
@@ -54,7 +91,7 @@ export class ErrorSampler {
       wu += w * u;
       uu += u * u;
     }
-    const at = block / this.stride;
+    const at = block / this.stride - this.#first;
     this.#weightSquares[at] = ww;
     this.#products[at] = wu;
     this.#unitSquares[at] = uu;
@@ -66,7 +103,7 @@ export class ErrorSampler {
     let error = 0;
     let energy = 0;
     for (let at = 0; at < this.#weightSquares.length; at++) {
-      const scale = scaleOf(at * this.stride);
+      const scale = scaleOf((at + this.#first) * this.stride);
       const ww = this.#weightSquares[at] as number;
       const wu = this.#products[at] as number;
       const uu = this.#unitSquares[at] as number;

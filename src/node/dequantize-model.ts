@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import { configDtype, identityOf } from "../checkpoint/config/model-config.ts";
-import { packedBits, plainConfigText } from "../checkpoint/config/plain-config.ts";
+import { packedScheme, plainConfigText } from "../checkpoint/config/plain-config.ts";
 import { convertUnits } from "../checkpoint/convert.ts";
 import {
   exactSizes,
@@ -130,7 +130,10 @@ async function expand(
 
 /** The weights of a model on disk, quantized or not. */
 export function openStored({ files, config }: ModelInput): Promise<StoredModel> {
-  return StoredModel.open(files, { dtype: configDtype(config), bits: packedBits(config) });
+  return StoredModel.open(files, {
+    dtype: configDtype(config),
+    packedScheme: packedScheme(config),
+  });
 }
 
 interface WriteJob {
@@ -172,7 +175,9 @@ async function write(
     );
     if (kind === "directory") {
       await writeIndex(pending, plan, outputs, written);
-      await writeConfig(pending, plainConfigText(model.config, dtype));
+      if (model.config !== undefined) {
+        await writeConfig(pending, plainConfigText(model.config, dtype));
+      }
       await copySidecars(pending, model, signal);
     }
     signal?.throwIfAborted();

@@ -1,10 +1,17 @@
 /** One run of the main job, when its input is open and its plan can be made. */
 
+import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { ByteStream } from "../checkpoint/byte-stream.ts";
 import { identityOf, type ModelConfig } from "../checkpoint/config/model-config.ts";
 import { quantizedConfigText } from "../checkpoint/config/quantization-config.ts";
-import { convertFiles, convertStream, type WrittenFile } from "../checkpoint/convert.ts";
+import {
+  convertFiles,
+  convertStream,
+  fileOpener,
+  type WrittenFile,
+} from "../checkpoint/convert.ts";
+import { convertParallel } from "../checkpoint/convert-parallel.ts";
 import { writeForward } from "../checkpoint/forward-file.ts";
 import {
   exactSizes,
@@ -24,14 +31,19 @@ import { printable } from "../foundation/errors.ts";
 import type { KernelReport } from "../kernels/select.ts";
 import { newWorkspace } from "../tensor/default-workspace.ts";
 import type { Workspace } from "../tensor/workspace.ts";
+import type { ThreadPool } from "../threads/pool.ts";
 import type { ModelInput } from "./model-input.ts";
 import { type PendingOutput, pendingDirectory, pendingFile } from "./output.ts";
 import type { OutputKind, QuantizeModelOptions, QuantizeModelResult } from "./quantize-options.ts";
 import { writeStdout } from "./stdout.ts";
+import { createThreadPool } from "./threads.ts";
 import { copySidecars, writeConfig, writeIndex } from "./write-directory.ts";
 
 /** Most bytes of a Conv1D tensor that is held in memory when it comes from a stream. */
 const MAX_TENSOR_BYTES = 256 << 20;
+
+/** A smaller job is done before threads have started. */
+const SMALL_JOB_BYTES = 64 << 20;
 
 export class QuantizeJob {
   readonly #output: string;
@@ -86,8 +98,9 @@ export class QuantizeJob {
       return this.#result(written, false, workspace.report);
     }
     const pending = await this.#pending();
+    const pool = this.#newPool(input, bytes);
     try {
-      const files = await this.#convert(input, outputs, pending, workspace);
+      const files = await this.#convert(input, outputs, pending, workspace, pool);
       if (this.#kind === "directory") {
         await writeIndex(pending, this.#plan, outputs, files);
         await writeConfig(pending, configText);
@@ -98,11 +111,29 @@ export class QuantizeJob {
       await pending.commit();
       const sizes = files.map(({ name, bytes: size }) => ({ name, bytes: size }));
       const totalBytes = sizes.reduce((sum, file) => sum + file.bytes, 0);
-      return this.#result({ files: sizes, totalBytes, slackBytes: 0 }, false, workspace.report);
+      const threads = Math.max(1, pool?.active ?? 1);
+      return this.#result(
+        { files: sizes, totalBytes, slackBytes: 0 },
+        false,
+        workspace.report,
+        threads,
+      );
     } catch (error) {
+      pool?.close(error);
       await pending.abort();
       throw error;
+    } finally {
+      pool?.close();
     }
+  }
+
+  /** Threads where they pay: starting them takes about as long as this many bytes. */
+  #newPool(input: ModelInput | ByteStream, bytes: number): ThreadPool | undefined {
+    const { threads, kernels } = this.#options;
+    if (input instanceof ByteStream) return undefined;
+    const count = threads ?? (bytes < SMALL_JOB_BYTES ? 1 : availableParallelism());
+    if (count === 1) return undefined;
+    return createThreadPool({ threads: count, ...(kernels === undefined ? {} : { kernels }) });
   }
 
   #outputs(): OutputFile[] {
@@ -143,11 +174,17 @@ export class QuantizeJob {
     outputs: readonly OutputFile[],
     pending: PendingOutput,
     workspace: Workspace,
+    pool: ThreadPool | undefined,
   ): Promise<WrittenFile[]> {
     const create = (name: string) => pending.create(name);
     const options = this.#runOptions;
     if (!(input instanceof ByteStream)) {
-      return convertFiles(this.#plan, input.files, outputs, create, workspace, options);
+      const { files } = input;
+      if (pool === undefined) {
+        return convertFiles(this.#plan, files, outputs, create, workspace, options);
+      }
+      const openerOf = fileOpener(this.#plan, files);
+      return convertParallel(this.#plan, openerOf, outputs, create, workspace, pool, options);
     }
     const maxTensorBytes = this.#options.maxTensorBytes ?? MAX_TENSOR_BYTES;
     const streamOptions = { ...options, maxTensorBytes };
@@ -170,7 +207,12 @@ export class QuantizeJob {
     return { files: [{ name: "-", bytes: written }], totalBytes: written, slackBytes: 0 };
   }
 
-  #result(sizes: OutputSizes, dryRun: boolean, kernels?: KernelReport): QuantizeModelResult {
+  #result(
+    sizes: OutputSizes,
+    dryRun: boolean,
+    kernels?: KernelReport,
+    threads = 1,
+  ): QuantizeModelResult {
     const { files, totalBytes, slackBytes } = sizes;
     return {
       dryRun,
@@ -182,6 +224,7 @@ export class QuantizeJob {
       totals: this.#totals,
       warnings: this.#warnings,
       kernels: kernels ?? newWorkspace(this.#options.kernels).report,
+      threads,
     };
   }
 }

@@ -23,6 +23,11 @@ export interface QuantizeModelOptions extends PlanOptions {
   readonly maxTensorBytes?: number;
   /** @defaultValue "auto" */
   readonly kernels?: KernelChoice;
+  /**
+   * Threads that compute, for files in and files out; the bytes are the same with any number.
+   * @defaultValue the cores, and 1 for less than 64 MB
+   */
+  readonly threads?: number;
   readonly signal?: AbortSignal;
   /** What is planned, before the first byte is written. */
   readonly onPlan?: (plan: PlannedJob) => void;
@@ -51,6 +56,8 @@ export interface QuantizeModelResult {
   readonly totals: Totals;
   readonly warnings: readonly string[];
   readonly kernels: KernelReport;
+  /** Threads that computed. */
+  readonly threads: number;
 }
 
 /** "-" is standard input or output; a file ends in ".safetensors"; all else is a directory. */

@@ -8,6 +8,13 @@ const SAMPLED_ELEMENTS = 1 << 20;
 /** Elements of a chunk. */
 const CHUNK = 4096;
 
+/** Σ(w − w')² and Σw² of the elements that were looked at. */
+export interface ChunkSums {
+  readonly error: number;
+  readonly energy: number;
+  readonly elements: number;
+}
+
 export class ChunkSampler {
   /** Every `stride`-th chunk is looked at. */
   readonly #stride: number;
@@ -38,6 +45,17 @@ export class ChunkSampler {
       }
       this.#elements += to - from;
     }
+  }
+
+  sums(): ChunkSums {
+    return { error: this.#error, energy: this.#energy, elements: this.#elements };
+  }
+
+  /** Takes over what another sampler of the same tensor has seen. */
+  merge({ error, energy, elements }: ChunkSums): void {
+    this.#error += error;
+    this.#energy += energy;
+    this.#elements += elements;
   }
 
   finish(): QuantizationError {

@@ -77,7 +77,7 @@ export class CodebookEncoder implements Encoder {
     const firstBlock = this.#encoded / this.#blockSize;
     const blocks = Math.ceil(elementCount / this.#blockSize);
     this.#absmax.set(this.#workspace.floats(this.#absmaxPtr, blocks), firstBlock);
-    this.#sampler?.add(values, codes, elementCount, firstBlock);
+    this.#sampler?.add(values, codes, elementCount, this.#partBlock + firstBlock);
     this.#encoded += elementCount;
     return this.#workspace.bytes(codes, codeBytesOf(this.#job.coding.quantType, elementCount));
   }
@@ -97,8 +97,16 @@ export class CodebookEncoder implements Encoder {
     return { scales: { family: "codebook", absmax: codes, nested }, ...this.#error(scaleOf) };
   }
 
-  #error(scaleOf: (block: number) => number): Pick<Encoded, "error"> {
-    return this.#sampler === undefined ? {} : { error: this.#sampler.finish(scaleOf) };
+  #error(scaleOf: (block: number) => number): Pick<Encoded, "error" | "sums"> {
+    if (this.#sampler === undefined) return {};
+    return this.#job.part === undefined
+      ? { error: this.#sampler.finish(scaleOf) }
+      : { sums: { of: "blocks", ...this.#sampler.sums() } };
+  }
+
+  /** The tensor's block that a part begins with. */
+  get #partBlock(): number {
+    return (this.#job.part?.start ?? 0) / this.#blockSize;
   }
 
   get #codebook(): Codebook {
@@ -134,7 +142,7 @@ export class CodebookEncoder implements Encoder {
     const at = weights.findIndex((w) => !(Math.abs(w) < limit));
     throw new NonFiniteError(
       tensor,
-      this.#encoded + start + at,
+      (this.#job.part?.start ?? 0) + this.#encoded + start + at,
       weights[at] as number,
       isRows && dtype !== "float16",
       file,
@@ -145,7 +153,15 @@ export class CodebookEncoder implements Encoder {
     const { coding, dtype } = this.#job;
     const { kernels } = this.#workspace;
     const blockSize = this.#blockSize;
-    const tensor = { dtype, blockSize, blockCount: this.#blockCount };
+    const whole = this.#job.part?.elementCount ?? this.#elementCount;
+    const firstBlock = this.#partBlock;
+    const tensor = {
+      dtype,
+      blockSize,
+      blockCount: Math.ceil(whole / blockSize),
+      firstBlock,
+      endBlock: firstBlock + this.#blockCount,
+    };
     if (coding.family === "rows") {
       const decode: Decode = (codesPtr, scalesPtr, valuesPtr, count) => {
         const rows = count / blockSize;

@@ -1,8 +1,9 @@
 /** What every encoder of a tensor offers: the part that `quantize`, files and streams share. */
 
 import { type FloatDtype, floatBytes } from "../foundation/dtype.ts";
-import type { QuantizationError } from "../metrics/quantization-error.ts";
+import type { BlockSums, QuantizationError } from "../metrics/quantization-error.ts";
 import type { Codebook } from "../schemes/codebook.ts";
+import type { ChunkSums } from "./chunk-sampler.ts";
 import type { Coding } from "./options.ts";
 import type { NestedAbsmax, NestedScale } from "./quantized-tensor.ts";
 import { TILE_BYTES, type Workspace } from "./workspace.ts";
@@ -28,6 +29,16 @@ export interface EncodeJob {
   readonly offsetCodes?: boolean | undefined;
   /** Look at the error while encoding. */
   readonly measureError?: boolean | undefined;
+  /** `shape` is a part of a larger tensor: what is sampled follows from the whole. */
+  readonly part?: Part | undefined;
+}
+
+/** Which elements of a tensor an encoder has. */
+export interface Part {
+  /** First element. */
+  readonly start: number;
+  /** Elements of the whole tensor. */
+  readonly elementCount: number;
 }
 
 /** What is stored beside the codes, known when the last tile is through. */
@@ -51,10 +62,17 @@ export type EncodedScales =
       readonly tensorScale?: number;
     };
 
+/** What samplers have summed up, for the whole tensor's error. */
+export type ErrorSums =
+  | ({ readonly of: "blocks" } & BlockSums)
+  | ({ readonly of: "chunks" } & ChunkSums);
+
 export interface Encoded {
   readonly scales: EncodedScales;
-  /** When it was asked for. */
+  /** When it was asked for: of a whole tensor. */
   readonly error?: QuantizationError;
+  /** When it was asked for: of a part. */
+  readonly sums?: ErrorSums;
 }
 
 /** Encodes one tensor tile by tile. Memory is two tiles plus the tensor's scales. */

@@ -97,7 +97,8 @@ export class ScaledEncoder implements Encoder {
     const { min, max } = this.#tensorRange();
     workspace.floats(min, 1).fill(0);
     workspace.floats(max, 1).fill(0);
-    this.#sampler = job.measureError === true ? new ChunkSampler(grid.elementCount) : undefined;
+    const whole = job.part?.elementCount ?? grid.elementCount;
+    this.#sampler = job.measureError === true ? new ChunkSampler(whole) : undefined;
     if (this.#sampler !== undefined) workspace.reserve("restored", elements * 4);
   }
 
@@ -134,7 +135,10 @@ export class ScaledEncoder implements Encoder {
     // A tensor without elements has had no tile; its scales are those of zeros.
     if (!this.#isLocal && !this.#scalesAreKnown) this.#codeKnown();
     const scales = this.#coder.finish();
-    return this.#sampler === undefined ? { scales } : { scales, error: this.#sampler.finish() };
+    if (this.#sampler === undefined) return { scales };
+    return this.#job.part === undefined
+      ? { scales, error: this.#sampler.finish() }
+      : { scales, sums: { of: "chunks", ...this.#sampler.sums() } };
   }
 
   #newCoder(): ScaleCoder {
@@ -183,8 +187,9 @@ export class ScaledEncoder implements Encoder {
     if (allFinite || this.#job.allowNonFinite === true) return;
     const values = this.#workspace.floats(valuesPtr, elementCount);
     const at = values.findIndex((value) => !Number.isFinite(value));
-    const { tensor, file } = this.#job;
-    throw new NonFiniteError(tensor, start + at, values[at] as number, false, file);
+    const { tensor, file, part } = this.#job;
+    const index = (part?.start ?? 0) + start + at;
+    throw new NonFiniteError(tensor, index, values[at] as number, false, file);
   }
 
   /** Sees to it that the scales of a tile are known; how they lie over it. */
@@ -251,7 +256,8 @@ export class ScaledEncoder implements Encoder {
     elementCount: number,
     runs: ScaleRuns,
   ): void {
-    if (this.#sampler?.wants(start, start + elementCount) !== true) return;
+    const first = (this.#job.part?.start ?? 0) + start;
+    if (this.#sampler?.wants(first, first + elementCount) !== true) return;
     const { kernels } = this.#workspace;
     const scheme = this.#scheme;
     const { scale, zeroPoint } = this.#places;
@@ -263,7 +269,7 @@ export class ScaledEncoder implements Encoder {
       kernels.dequantizeFloat(scheme.format, codesPtr, scale, restoredPtr, elementCount, runs);
     }
     const values = this.#workspace.floats(valuesPtr, elementCount);
-    this.#sampler.add(start, values, this.#workspace.floats(restoredPtr, elementCount));
+    this.#sampler.add(first, values, this.#workspace.floats(restoredPtr, elementCount));
   }
 
   /** The codes as they are stored: packed at 4 bits, maybe without a sign. */

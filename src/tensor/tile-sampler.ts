@@ -1,7 +1,11 @@
 /** Looks at the error of some blocks of a tile, while its weights and codes are in kernel memory. */
 
 import { type FloatDtype, floatBytes } from "../foundation/dtype.ts";
-import { ErrorSampler, type QuantizationError } from "../metrics/quantization-error.ts";
+import {
+  type BlockSums,
+  ErrorSampler,
+  type QuantizationError,
+} from "../metrics/quantization-error.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** Elements that are decoded at once. */
@@ -17,8 +21,12 @@ export type Decode = (
 
 export interface SampledTensor {
   readonly dtype: FloatDtype;
+  /** Blocks of the whole tensor. */
   readonly blockCount: number;
   readonly blockSize: number;
+  /** The blocks that will be added: from `firstBlock` to before `endBlock`. */
+  readonly firstBlock: number;
+  readonly endBlock: number;
   /** Codes in one byte. */
   readonly codesPerByte: 1 | 2;
   readonly decode: Decode;
@@ -36,10 +44,10 @@ export class TileSampler {
   readonly #onesPtr: number;
 
   constructor(workspace: Workspace, tensor: SampledTensor) {
-    const { blockCount, blockSize } = tensor;
+    const { blockCount, blockSize, firstBlock, endBlock } = tensor;
     this.#workspace = workspace;
     this.#tensor = tensor;
-    this.#sampler = new ErrorSampler(blockCount, blockSize);
+    this.#sampler = new ErrorSampler(blockCount, blockSize, firstBlock, endBlock);
     // Blocks that are not neighbours are decoded one by one.
     const neighbours = Math.max(1, Math.floor(RUN_ELEMENTS / blockSize));
     this.#runBlocks = this.#sampler.stride === 1 ? Math.min(neighbours, blockCount) : 1;
@@ -68,6 +76,10 @@ export class TileSampler {
 
   finish(scaleOf: (block: number) => number): QuantizationError {
     return this.#sampler.finish(scaleOf);
+  }
+
+  sums(): BlockSums {
+    return this.#sampler.sums();
   }
 
   #addRun(

@@ -13,7 +13,7 @@ const FLOORS: readonly (readonly string[])[] = [
   // Metrics are plain sums: the encoders of `tensor` collect them.
   ["metrics"],
   ["tensor"],
-  ["checkpoint"],
+  ["checkpoint", "threads"],
   ["node"],
   ["cli"],
 ];

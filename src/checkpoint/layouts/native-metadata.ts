@@ -9,7 +9,7 @@
  * weight's own, as its module sees it.
  */
 
-import type { Coding } from "../../tensor/options.ts";
+import type { Coding, CodingOptions } from "../../tensor/options.ts";
 import type { Weight } from "./layout.ts";
 
 /** Bumped when a reader of the version before would misread a file. */
@@ -33,8 +33,8 @@ export function nativeMetadata(weights: Iterable<Weight>): string | undefined {
   );
 }
 
-/** The options that `codingOf` makes the coding of; none that it would refuse. */
-function optionsOf(coding: Coding): object {
+/** The options that `codingOf` makes the coding of; all of them, and none that it would refuse. */
+export function optionsOf(coding: Coding): CodingOptions {
   switch (coding.family) {
     case "codebook": {
       const { quantType, blockSize, doubleQuant, mode } = coding;
@@ -51,7 +51,11 @@ function optionsOf(coding: Coding): object {
   }
 }
 
-function grainOptions({ granularity, axis, blockSize }: Extract<Coding, { axis: number }>): object {
+function grainOptions({
+  granularity,
+  axis,
+  blockSize,
+}: Extract<Coding, { axis: number }>): CodingOptions {
   if (granularity === "block") return { granularity, blockSize };
   return granularity === "channel" ? { granularity, axis } : { granularity };
 }

@@ -1,5 +1,6 @@
 /** Reads the pack-quantized form of compressed-tensors (`layouts/compressed-tensors.ts`). */
 
+import { readTensor } from "../../formats/safetensors/index.ts";
 import type { FloatDtype } from "../../foundation/dtype.ts";
 import { FormatError } from "../../foundation/errors.ts";
 import { bf16ToF32, f16ToF32 } from "../../foundation/half.ts";
@@ -7,21 +8,32 @@ import { SCHEMES } from "../../schemes/registry.ts";
 import type { Scales } from "../../tensor/decoder.ts";
 import type { AffineCoding } from "../../tensor/options.ts";
 import { describe } from "../../tensor/record.ts";
-import { expectDtype, floatsOf, type Located, partBytes, type TensorFinder } from "./finder.ts";
+import {
+  expectDtype,
+  expectPart,
+  floatsOf,
+  type Located,
+  partBytes,
+  type TensorFinder,
+} from "./finder.ts";
 import type { StoredWeight } from "./stored-weight.ts";
 
 export const PACKED_SUFFIX = /(^|\.)weight_packed$/;
 
 const DTYPES = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
 
-/**
- * @param packed the tensor "P.weight_packed"
- * @param bits what config.json says; the shapes tell them apart but for very short rows
- */
+/** What config.json says of a module's packed weights. */
+export interface PackedScheme {
+  /** The shapes tell 4 from 8 bits but for very short rows. */
+  readonly bits?: number | undefined;
+  readonly symmetric?: boolean | undefined;
+}
+
+/** @param packed the tensor "P.weight_packed" */
 export async function storedPacked(
   finder: TensorFinder,
   packed: Located,
-  bits: number | undefined,
+  { bits, symmetric }: PackedScheme,
 ): Promise<StoredWeight> {
   const file = packed.file.source.name;
   const name = packed.entry.name.replace(/weight_packed$/, "weight");
@@ -29,26 +41,35 @@ export async function storedPacked(
   const fail = (problem: string): never => {
     throw new FormatError(problem, { file, tensor: name });
   };
+  if (finder.find(`${name}_g_idx`) !== undefined) {
+    fail("its groups are in the order of activations (weight_g_idx), which cannot be read");
+  }
   expectDtype(packed, ["I32"], name);
   const scale = part("scale");
   expectDtype(scale, Object.keys(DTYPES), name);
   const dtype = DTYPES[scale.entry.dtype as keyof typeof DTYPES];
   const shapePart = part("shape");
-  expectDtype(shapePart, ["I64", "I32"], name);
   const shape = await shapeOf(shapePart, name);
   const [rows, columns] = shape;
-  const words = packed.entry.shape[1] ?? 0;
+  const [packedRows, words = 0, ...more] = packed.entry.shape;
   const fits = ([4, 8] as const).filter((each) => Math.ceil((columns * each) / 32) === words);
   const wordBits = fits.find((each) => each === bits) ?? fits[0];
-  if (wordBits === undefined || packed.entry.shape[0] !== rows) {
+  if (wordBits === undefined || packedRows !== rows || more.length > 0) {
     return fail(
       `codes of 4 or 8 bits of shape [${rows}, ${columns}] do not make ` +
         `[${packed.entry.shape.join(", ")}] words; other widths cannot be read`,
     );
   }
-  const zeroPoint = finder.find(`${name}_zero_point`);
+  const zeroPoint = symmetric === false ? part("zero_point") : finder.find(`${name}_zero_point`);
   const coding = codingOfParts(wordBits, columns, scale, zeroPoint, fail);
-  const scaleCount = coding.granularity === "tensor" ? 1 : rows * groupsOf(coding, columns);
+  const isTensor = coding.granularity === "tensor";
+  const groups = groupsOf(coding, columns);
+  const scaleCount = isTensor ? 1 : rows * groups;
+  expectPart(scale, scale.entry.dtype as keyof typeof DTYPES, scaleCount, name);
+  if (zeroPoint !== undefined) {
+    const zeroPointWords = Math.ceil((rows * wordBits) / 32) * groups;
+    expectPart(zeroPoint, isTensor ? "I8" : "I32", isTensor ? 1 : zeroPointWords, name);
+  }
   return {
     name,
     dtype,
@@ -59,14 +80,10 @@ export async function storedPacked(
     parts: [scale, shapePart, ...(zeroPoint === undefined ? [] : [zeroPoint])],
     packedRows: { rowBytes: words * 4 },
     async scales() {
-      const scaleBytes = await partBytes(scale, scaleCount * (dtype === "float32" ? 4 : 2), name);
-      const record: object = { shape, ...describe(coding), scale: widened(scaleBytes, dtype) };
+      const scales = widened(await readTensor(scale.file, scale.entry), dtype);
+      const record: object = { shape, ...describe(coding), scale: scales };
       if (zeroPoint === undefined) return record as Scales;
-      const groups = scaleCount / rows;
-      return {
-        ...record,
-        zeroPoint: await zeroPoints(zeroPoint, coding, rows, groups, name),
-      } as Scales;
+      return { ...record, zeroPoint: await zeroPoints(zeroPoint, coding, rows, groups) } as Scales;
     },
   };
 }
@@ -103,6 +120,7 @@ function groupsOf({ granularity, blockSize }: AffineCoding, columns: number): nu
 }
 
 async function shapeOf(part: Located, name: string): Promise<readonly [number, number]> {
+  expectDtype(part, ["I64", "I32"], name);
   const isLong = part.entry.dtype === "I64";
   const bytes = (await partBytes(part, isLong ? 16 : 8, name)).slice();
   const sizes = isLong
@@ -120,17 +138,12 @@ async function zeroPoints(
   coding: AffineCoding,
   rows: number,
   groups: number,
-  name: string,
 ): Promise<Float32Array> {
   const { bits, format } = SCHEMES[coding.quantType];
-  if (coding.granularity === "tensor") {
-    expectDtype(part, ["I8"], name);
-    return Float32Array.from(new Int8Array(await partBytes(part, 1, name)));
-  }
-  expectDtype(part, ["I32"], name);
+  const bytes = await readTensor(part.file, part.entry);
+  if (coding.granularity === "tensor") return Float32Array.from(new Int8Array(bytes));
   const perWord = 32 / bits;
-  const byteLength = Math.ceil(rows / perWord) * groups * 4;
-  const words = new Uint32Array((await partBytes(part, byteLength, name)).slice().buffer);
+  const words = new Uint32Array(bytes.slice().buffer);
   const values = new Float32Array(rows * groups);
   for (let row = 0; row < rows; row++) {
     const shift = bits * (row % perWord);

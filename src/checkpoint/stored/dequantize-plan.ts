@@ -2,7 +2,7 @@
 
 import type { SafetensorsFile, TensorEntry } from "../../formats/safetensors/index.ts";
 import { type FloatDtype, floatBytes } from "../../foundation/dtype.ts";
-import { PlanError } from "../../foundation/errors.ts";
+import { FormatError, PlanError } from "../../foundation/errors.ts";
 import { elementCountOf } from "../../foundation/shape.ts";
 import type { Workspace } from "../../tensor/workspace.ts";
 import { type LayerRules, layerRules, type ModelIdentity } from "../architectures/index.ts";
@@ -12,7 +12,7 @@ import { sourceReader, TransposingReader } from "../tensor-reader.ts";
 import type { Unit } from "../unit.ts";
 import { type OpenReader, unitReader } from "../unit-reader.ts";
 import { DecodedSource } from "./decoded-source.ts";
-import { nameOf, type StoredModel, type StoredTensor } from "./stored-model.ts";
+import { nameOf, PART_NAMES, type StoredModel, type StoredTensor } from "./stored-model.ts";
 
 export class DequantizePlan extends ConversionPlan {
   readonly files;
@@ -27,6 +27,11 @@ export class DequantizePlan extends ConversionPlan {
    */
   constructor(model: StoredModel, identity: ModelIdentity, dtype: FloatDtype | undefined) {
     super();
+    this.#tensors = [...model.tensors()];
+    refuseLeftovers(
+      this.#tensors,
+      model.files.map(({ source }) => source.name),
+    );
     if (model.quantized === 0) {
       throw new PlanError(
         "nothing in this checkpoint is quantized in a form that quantwise reads (bitsandbytes, " +
@@ -34,7 +39,6 @@ export class DequantizePlan extends ConversionPlan {
       );
     }
     this.files = model.files.map(({ source, table }) => ({ name: source.name, table }));
-    this.#tensors = [...model.tensors()];
     this.length = this.#tensors.length;
     this.#layers = layerRules(identity);
     this.#dtype = dtype;
@@ -92,5 +96,28 @@ export class DequantizePlan extends ConversionPlan {
     if (tensor.kind === "plain") return false;
     const { shape } = tensor.weight;
     return shape.length === 2 && this.#layers.kindOf(nameOf(tensor), 2) === "conv1d";
+  }
+}
+
+/** What would be copied as if it were a model's own, though it is part of a quantized weight. */
+function refuseLeftovers(tensors: readonly StoredTensor[], files: readonly string[]): void {
+  const isPacked = tensors.some(
+    (tensor) => tensor.kind === "quantized" && tensor.weight.layout === "bitsandbytes",
+  );
+  for (const tensor of tensors) {
+    if (tensor.kind === "quantized") continue;
+    const { name, dtype, shape } = tensor.entry;
+    const place = { file: files[tensor.file], tensor: name };
+    if (PART_NAMES.test(name)) {
+      const problem =
+        "it belongs to a quantized weight whose other parts are missing, or whose form quantwise " +
+        "does not read";
+      throw new FormatError(problem, place);
+    }
+    const isBytes = dtype === "U8" || dtype === "I8";
+    if (isPacked && isBytes && shape.length === 2 && /(^|\.)weight$/.test(name)) {
+      const problem = `it is ${dtype}, as quantized weights are, and nothing beside it says how to read it`;
+      throw new FormatError(problem, place);
+    }
   }
 }

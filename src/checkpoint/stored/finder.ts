@@ -5,7 +5,7 @@ import {
   type SafetensorsFile,
   type TensorEntry,
 } from "../../formats/safetensors/index.ts";
-import { FormatError } from "../../foundation/errors.ts";
+import { ArgumentError, FormatError, PlanError } from "../../foundation/errors.ts";
 
 /** A tensor and the file that holds it. */
 export interface Located {
@@ -51,6 +51,37 @@ export async function partBytes(
     throw new FormatError(problem, { file: file.source.name, tensor: whose });
   }
   return readTensor(file, entry);
+}
+
+/** Checks by the header alone that a part has this dtype, and as many elements as its weight needs. */
+export function expectPart(
+  part: Located,
+  dtype: keyof typeof ITEM_BYTES,
+  elements: number,
+  whose: string,
+): void {
+  expectDtype(part, [dtype], whose);
+  const { file, entry } = part;
+  const stored = (entry.end - entry.begin) / ITEM_BYTES[dtype];
+  if (stored === elements) return;
+  const problem = `its part "${entry.name}" has ${stored} elements, and ${elements} fit its shape`;
+  throw new FormatError(problem, { file: file.source.name, tensor: whose });
+}
+
+const ITEM_BYTES = { U8: 1, I8: 1, F16: 2, BF16: 2, I32: 4, F32: 4 } as const;
+
+/** What the library refuses of a file's content is the file's fault, not the caller's. */
+export function blamed<Result>(
+  file: string,
+  tensor: string | undefined,
+  make: () => Result,
+): Result {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof ArgumentError || error instanceof PlanError)) throw error;
+    throw new FormatError(error.message, { file, tensor }, { cause: error });
+  }
 }
 
 /** @throws FormatError unless the part has that dtype */

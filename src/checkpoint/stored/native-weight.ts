@@ -1,13 +1,15 @@
 /** Reads our own layout (`layouts/native.ts`) with the JSON in a file's header. */
 
 import {
+  booleanOf,
+  type JsonObject,
   type JsonValue,
   memberOf,
   numberOf,
   parseJsonObject,
   stringOf,
 } from "../../formats/json/index.ts";
-import type { SafetensorsFile } from "../../formats/safetensors/index.ts";
+import { readTensor, type SafetensorsFile } from "../../formats/safetensors/index.ts";
 import { FLOAT_DTYPES } from "../../foundation/dtype.ts";
 import { ArgumentError, FormatError } from "../../foundation/errors.ts";
 import { createDynamicMap } from "../../schemes/dynamic8.ts";
@@ -19,9 +21,12 @@ import { type Coding, type CodingOptions, codingOf } from "../../tensor/options.
 import { describe } from "../../tensor/record.ts";
 import type { OutputTensor, Role, Weight } from "../layouts/layout.ts";
 import { native } from "../layouts/native.ts";
-import { NATIVE_KEY, NATIVE_VERSION } from "../layouts/native-metadata.ts";
-import { floatsOf, type Located, partBytes, type TensorFinder } from "./finder.ts";
+import { NATIVE_KEY, NATIVE_VERSION, optionsOf } from "../layouts/native-metadata.ts";
+import { blamed, floatsOf, type Located, type TensorFinder } from "./finder.ts";
 import type { StoredWeight } from "./stored-weight.ts";
+
+/** How messages call the JSON. */
+const MEMBER = `__metadata__.${NATIVE_KEY}`;
 
 /** The weights that a file's header describes, in the order of the header; none without one. */
 export function* nativeWeights(
@@ -31,20 +36,24 @@ export function* nativeWeights(
   const text = file.table.metadata.get(NATIVE_KEY);
   if (text === undefined) return;
   const place = { file: file.source.name };
-  const json = parseJsonObject(
-    new TextEncoder().encode(text),
-    `${place.file}, __metadata__.quantwise`,
-  );
+  const json = metadataOf(text, place.file);
   const version = numberOf(memberOf(json, "version"));
   if (version !== NATIVE_VERSION) {
-    const problem = `its native format has version ${version}, and this quantwise reads ${NATIVE_VERSION}`;
-    throw new FormatError(`${problem}; use a newer quantwise`, place);
+    const said = version === undefined ? "names no version" : `has version ${version}`;
+    throw new FormatError(
+      `its native format ${said}, and this quantwise reads version ${NATIVE_VERSION}` +
+        (Number(version) > NATIVE_VERSION ? "; use a newer quantwise" : ""),
+      place,
+    );
   }
   const listed = memberOf(json, "codings");
-  const codings =
-    listed?.kind === "array" ? listed.items.map((item) => codingIn(item, place.file)) : [];
   const tensors = memberOf(json, "tensors");
-  for (const [name, value] of tensors?.kind === "object" ? tensors.members : []) {
+  if (listed?.kind !== "array" || tensors?.kind !== "object") {
+    const problem = `${MEMBER} needs "codings", an array, and "tensors", an object`;
+    throw new FormatError(problem, place);
+  }
+  const codings = listed.items.map((item, index) => codingIn(item, index, place.file));
+  for (const [name, value] of tensors.members) {
     const fail = (problem: string) => new FormatError(problem, { ...place, tensor: name });
     const coding = codings[numberOf(memberOf(value, "coding")) ?? -1];
     const dtype = FLOAT_DTYPES.find((each) => each === stringOf(memberOf(value, "dtype")));
@@ -60,13 +69,7 @@ export function* nativeWeights(
 function nativeWeight(finder: TensorFinder, weight: Weight, file: string): StoredWeight {
   const { name, dtype, shape, coding } = weight;
   const located = new Map<Role, Located>();
-  let outputs: readonly OutputTensor[];
-  try {
-    outputs = native.outputs(weight, "typical");
-  } catch (error) {
-    if (!(error instanceof ArgumentError)) throw error;
-    throw new FormatError(error.message, { file, tensor: name }, { cause: error });
-  }
+  const outputs = blamed(file, name, () => native.outputs(weight, "typical"));
   for (const output of outputs) {
     const found = finder.need(output.name, name, file);
     checkPart(found, output, name);
@@ -82,30 +85,50 @@ function nativeWeight(finder: TensorFinder, weight: Weight, file: string): Store
     layout: "native",
     codes,
     parts: [...located.values()],
-    scales: () => scalesOf(weight, outputs, located),
+    scales: () => scalesOf(weight, located, file),
   };
 }
 
 async function scalesOf(
   { name, shape, coding }: Weight,
-  outputs: readonly OutputTensor[],
   located: ReadonlyMap<Role, Located>,
+  file: string,
 ): Promise<Scales> {
   const bytes = new Map<Role, Uint8Array>();
-  for (const { role, byteLength } of outputs) {
-    const part = located.get(role);
-    if (part !== undefined) bytes.set(role, await partBytes(part, byteLength, name));
-  }
+  for (const [role, part] of located) bytes.set(role, await readTensor(part.file, part.entry));
   const of = (role: Role) => bytes.get(role) as Uint8Array;
   const floats = (role: Role) => floatsOf(of(role));
-  return { shape, ...describe(coding), ...partsOf(coding, of, floats) } as Scales;
+  const parts = partsOf(coding, of, floats);
+  checkZeroPoints(parts.zeroPoint, coding, { file, tensor: name });
+  return { shape, ...describe(coding), ...parts } as Scales;
+}
+
+/** Zero points are codes: a fraction, or one that no code reaches, is none. */
+function checkZeroPoints(
+  zeroPoints: Float32Array | Int8Array | Uint8Array | undefined,
+  coding: Coding,
+  place: { readonly file: string; readonly tensor: string },
+): void {
+  if (zeroPoints === undefined || coding.family !== "affine") return;
+  const { lowest, highest } = SCHEMES[coding.quantType].format;
+  for (let i = 0; i < zeroPoints.length; i++) {
+    const value = zeroPoints[i] as number;
+    if (Number.isInteger(value) && value >= lowest && value <= highest) continue;
+    const allowed = `expected whole numbers from ${lowest} to ${highest}`;
+    throw new FormatError(`its zero point ${i} is ${value}, ${allowed}`, place);
+  }
+}
+
+interface Parts {
+  readonly zeroPoint?: Float32Array | Int8Array | Uint8Array;
+  readonly [part: string]: unknown;
 }
 
 function partsOf(
   coding: Coding,
   bytes: (role: Role) => Uint8Array,
   floats: (role: Role) => Float32Array,
-): object {
+): Parts {
   switch (coding.family) {
     case "rows":
       return { scb: floats("scb") };
@@ -145,18 +168,47 @@ function partsOf(
   }
 }
 
-function codingIn(value: JsonValue, file: string): Coding {
-  const options: Record<string, unknown> = {};
-  for (const [key, item] of value.kind === "object" ? value.members : []) {
-    options[key] =
-      stringOf(item) ?? numberOf(item) ?? (item.kind === "boolean" ? item.value : null);
-  }
+function metadataOf(text: string, file: string): JsonObject {
   try {
-    return codingOf(options as CodingOptions);
+    return parseJsonObject(text);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new FormatError(`${MEMBER}: ${error.message}`, { file }, { cause: error });
+  }
+}
+
+/** What a coding may say in this version; other members would be a later one's. */
+const CODING_KEYS = [
+  "quantType",
+  "granularity",
+  "axis",
+  "blockSize",
+  "symmetric",
+  "doubleQuant",
+  "mode",
+] as const;
+
+/** @throws FormatError unless all is said: a default of today may be another one tomorrow */
+function codingIn(value: JsonValue, index: number, file: string): Coding {
+  const given: Record<string, unknown> = {};
+  for (const key of CODING_KEYS) {
+    const item = memberOf(value, key);
+    if (item !== undefined)
+      given[key] = stringOf(item) ?? numberOf(item) ?? booleanOf(item) ?? null;
+  }
+  const where = `${MEMBER}, coding ${index}`;
+  let coding: Coding;
+  try {
+    coding = codingOf(given as CodingOptions);
   } catch (error) {
     if (!(error instanceof ArgumentError)) throw error;
-    throw new FormatError(`__metadata__.quantwise: ${error.message}`, { file }, { cause: error });
+    throw new FormatError(`${where}: ${error.message}`, { file }, { cause: error });
   }
+  for (const [key, said] of Object.entries(optionsOf(coding))) {
+    if (given[key] === said) continue;
+    throw new FormatError(`${where}: it does not say its "${key}"`, { file });
+  }
+  return coding;
 }
 
 function checkPart({ file, entry }: Located, { dtype, shape }: OutputTensor, whose: string): void {

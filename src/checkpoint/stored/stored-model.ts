@@ -1,13 +1,18 @@
 /** What a checkpoint holds, quantized or not: its plain tensors, and its weights with their parts. */
 
 import type { SafetensorsFile, TensorEntry } from "../../formats/safetensors/index.ts";
-import type { FloatDtype } from "../../foundation/dtype.ts";
+import { FLOAT_DTYPES, type FloatDtype } from "../../foundation/dtype.ts";
 import { FormatError } from "../../foundation/errors.ts";
+import { SAFETENSORS_DTYPES } from "../layouts/layout.ts";
 import { STATE_SUFFIX, stored4Bit, storedInt8 } from "./bitsandbytes-weight.ts";
-import { PACKED_SUFFIX, storedPacked } from "./compressed-tensors-weight.ts";
+import { PACKED_SUFFIX, type PackedScheme, storedPacked } from "./compressed-tensors-weight.ts";
 import { type Located, TensorFinder } from "./finder.ts";
 import { nativeWeights } from "./native-weight.ts";
 import type { StoredWeight } from "./stored-weight.ts";
+
+/** Names that tensors beside codes have, in the forms that are read and in some that are not. */
+export const PART_NAMES =
+  /\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\.bitsandbytes__\w+|qweight|qzeros)$|(^|\.)(SCB|weight_format|weight_(packed|scale|scale_inv|global_scale|zero_point|shape|g_idx))$/;
 
 /** A tensor of a checkpoint as its model sees it. */
 export type StoredTensor =
@@ -15,10 +20,13 @@ export type StoredTensor =
   | { readonly kind: "quantized"; readonly file: number; readonly weight: StoredWeight };
 
 export interface StoredModelOptions {
-  /** The checkpoint's own dtype, for weights whose stored form does not tell. */
+  /**
+   * The checkpoint's own dtype, for weights whose stored form does not tell.
+   * @defaultValue that of most floats that are not quantized; float16, as bitsandbytes computes
+   */
   readonly dtype?: FloatDtype | undefined;
-  /** `num_bits` of compressed-tensors in config.json. */
-  readonly bits?: number | undefined;
+  /** What config.json says of a module that compressed-tensors packed. */
+  readonly packedScheme?: (module: string) => PackedScheme;
 }
 
 export class StoredModel {
@@ -41,18 +49,24 @@ export class StoredModel {
   /** @throws FormatError for a weight whose parts are missing or do not fit */
   static async open(
     files: readonly SafetensorsFile[],
-    { dtype = "float16", bits }: StoredModelOptions = {},
+    { dtype, packedScheme = () => ({}) }: StoredModelOptions = {},
   ): Promise<StoredModel> {
+    const int8Dtype = dtype ?? usualDtype(files);
     const finder = new TensorFinder(files);
     const weights = new Map<string, StoredWeight>();
     const parts = new Set<string>();
     const add = (weight: StoredWeight) => {
-      const codes = weight.codes.entry.name;
-      if (weights.has(codes)) {
-        const place = { file: weight.codes.file.source.name, tensor: codes };
-        throw new FormatError("two quantized forms claim it", place);
+      const file = weight.codes.file.source.name;
+      const own = [weight.codes, ...weight.parts].map(({ entry }) => entry.name);
+      const twice = own.find((name) => weights.has(name) || parts.has(name));
+      if (twice !== undefined) {
+        throw new FormatError("two quantized weights claim it", { file, tensor: twice });
       }
-      weights.set(codes, weight);
+      if (!own.includes(weight.name) && finder.find(weight.name) !== undefined) {
+        const problem = "it is there twice, quantized and not";
+        throw new FormatError(problem, { file, tensor: weight.name });
+      }
+      weights.set(weight.codes.entry.name, weight);
       for (const { entry } of weight.parts) parts.add(entry.name);
     };
     for (const file of files) for (const weight of nativeWeights(finder, file)) add(weight);
@@ -60,8 +74,10 @@ export class StoredModel {
       const { entry } = located;
       if (weights.has(entry.name) || parts.has(entry.name)) continue;
       if (STATE_SUFFIX.test(entry.name)) add(await stored4Bit(finder, located));
-      else if (PACKED_SUFFIX.test(entry.name)) add(await storedPacked(finder, located, bits));
-      else if (isInt8(finder, entry)) add(storedInt8(finder, located, dtype));
+      else if (PACKED_SUFFIX.test(entry.name)) {
+        const module = entry.name.replace(/\.?weight_packed$/, "");
+        add(await storedPacked(finder, located, packedScheme(module)));
+      } else if (isInt8(finder, entry)) add(storedInt8(finder, located, int8Dtype));
     }
     return new StoredModel(files, weights, parts);
   }
@@ -93,6 +109,18 @@ function* allTensors(files: readonly SafetensorsFile[]): Generator<Located> {
   for (const file of files) {
     for (let i = 0; i < file.table.length; i++) yield { file, entry: file.table.at(i) };
   }
+}
+
+/** The dtype of most floats beside quantized weights. */
+function usualDtype(files: readonly SafetensorsFile[]): FloatDtype {
+  const bytes = new Map<FloatDtype, number>();
+  for (const { entry } of allTensors(files)) {
+    const dtype = FLOAT_DTYPES.find((each) => SAFETENSORS_DTYPES[each] === entry.dtype);
+    if (dtype === undefined || PART_NAMES.test(entry.name)) continue;
+    bytes.set(dtype, (bytes.get(dtype) ?? 0) + entry.end - entry.begin);
+  }
+  const [first] = [...bytes].sort(([, a], [, b]) => b - a);
+  return first?.[0] ?? "float16";
 }
 
 function isInt8(finder: TensorFinder, { name, dtype, shape }: TensorEntry): boolean {

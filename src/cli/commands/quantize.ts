@@ -32,6 +32,7 @@ interface Flags {
   readonly include?: readonly string[];
   readonly maxShardSize: number;
   readonly kernels: NonNullable<QuantizeModelOptions["kernels"]>;
+  readonly threads?: number;
   readonly overwrite?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
@@ -126,6 +127,12 @@ export function quantizeCommand(signal: AbortSignal): Command {
       new Option("--kernels <which>", "kernels to run on")
         .choices(["auto", "wasm", "reference"])
         .default("auto"),
+    )
+    .addOption(
+      new Option(
+        "--threads <n>",
+        "threads that compute (default: the cores; 1 for less than 64 MB, and for streams)",
+      ).argParser(wholeNumber),
     )
     .option("--overwrite", "replace an existing output")
     .option("--dry-run", "plan and tell the size; create nothing")

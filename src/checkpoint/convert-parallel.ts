@@ -1,0 +1,181 @@
+/**
+ * Runs a plan with the encoding done elsewhere. One side reads and hands out parts of tensors, a few
+ * tensors ahead; the other takes what comes back in the order it was handed out and writes it, so the
+ * files are those that one thread writes.
+ */
+
+import { floatBytes } from "../foundation/dtype.ts";
+import { elementCountOf } from "../foundation/shape.ts";
+import type { EncodedPart, PartEncoder } from "../tensor/part-encoder.ts";
+import { type Cut, cutOf, TensorAssembler } from "../tensor/tensor-parts.ts";
+import type { Workspace } from "../tensor/workspace.ts";
+import type { ConversionPlan } from "./conversion-plan.ts";
+import { type ConvertOptions, type FileSink, finishFile, type WrittenFile } from "./convert.ts";
+import type { ExactFile } from "./exact-file.ts";
+import { OrderedQueue } from "./ordered-queue.ts";
+import { exactFile, type OutputFile } from "./output-plan.ts";
+import { reportOf } from "./report.ts";
+import { runUnit } from "./run-unit.ts";
+import { encodeJobOf, finalPartsOf, type Treatment, type Unit } from "./unit.ts";
+import type { OpenReader } from "./unit-reader.ts";
+import type { UnitWriter } from "./unit-writer.ts";
+
+/** A unit on its way from the reading side to the writing side. */
+type Task =
+  | {
+      readonly kind: "whole";
+      readonly index: number;
+      readonly unit: Unit;
+      readonly open: OpenReader;
+    }
+  | {
+      readonly kind: "begin";
+      readonly index: number;
+      readonly unit: Unit;
+      readonly treatment: Treatment;
+    }
+  | {
+      readonly kind: "part";
+      readonly start: number;
+      readonly byteCount: number;
+      readonly part: Promise<EncodedPart>;
+    }
+  | { readonly kind: "end" };
+
+interface Side {
+  readonly plan: ConversionPlan;
+  readonly layout: ExactFile;
+  readonly queue: OrderedQueue<Task>;
+  readonly buffers: ArrayBuffer[];
+  readonly workspace: Workspace;
+  readonly encoder: PartEncoder;
+  readonly options: ConvertOptions;
+}
+
+/** As `convertUnits`, and with its bytes. */
+export async function convertParallel(
+  plan: ConversionPlan,
+  openerOf: (index: number) => Promise<OpenReader>,
+  outputs: readonly OutputFile[],
+  create: (name: string) => Promise<FileSink>,
+  workspace: Workspace,
+  encoder: PartEncoder,
+  options: ConvertOptions,
+): Promise<WrittenFile[]> {
+  const written: WrittenFile[] = [];
+  const buffers: ArrayBuffer[] = [];
+  for (const output of outputs) {
+    const sink = await create(output.name);
+    const layout = exactFile(plan, output, sink, true);
+    // While one part is computed by each thread, one waits for it and one is written.
+    const queue = new OrderedQueue<Task>(3 * encoder.size);
+    const side = { plan, layout, queue, buffers, workspace, encoder, options };
+    const reading = readUnits(side, openerOf).then(
+      () => queue.end(),
+      (error: unknown) => queue.fail(error),
+    );
+    try {
+      await writeUnits(side);
+    } finally {
+      queue.stop();
+      await reading;
+    }
+    written.push(await finishFile(output.name, layout, sink));
+  }
+  return written;
+}
+
+async function readUnits(
+  { plan, layout, queue, buffers, encoder, options }: Side,
+  openerOf: (index: number) => Promise<OpenReader>,
+): Promise<void> {
+  const { allowNonFinite, measureError, signal } = options;
+  for (const index of layout.order()) {
+    const unit = plan.unit(index);
+    const open = await openerOf(index);
+    const { treatment } = unit;
+    const job = treatment && { ...encodeJobOf(unit, treatment), allowNonFinite, measureError };
+    const cut = job && cutOf(job);
+    if (treatment === undefined || job === undefined || cut === undefined) {
+      if (!(await queue.push({ kind: "whole", index, unit, open }))) return;
+      continue;
+    }
+    await queue.push({ kind: "begin", index, unit, treatment });
+    const reader = open();
+    const elementCount = elementCountOf(job.shape);
+    const itemBytes = floatBytes(job.dtype);
+    for (let start = 0; start < elementCount; start += cut.partElements) {
+      if (!(await queue.hasRoom())) return;
+      signal?.throwIfAborted();
+      const byteCount = Math.min(cut.partElements, elementCount - start) * itemBytes;
+      const buffer = takeBuffer(buffers, cut, itemBytes);
+      await reader.fill(new Uint8Array(buffer, 0, byteCount));
+      const part = encoder.encode(cut.jobAt(start), buffer);
+      // Its failure is met by the writing side, if that gets so far.
+      part.catch(() => {});
+      await queue.push({ kind: "part", start, byteCount, part });
+    }
+    await queue.push({ kind: "end" });
+  }
+}
+
+/** A buffer that came back, if it is as large as a full part. */
+function takeBuffer(buffers: ArrayBuffer[], { partElements }: Cut, itemBytes: number): ArrayBuffer {
+  const byteLength = partElements * itemBytes;
+  const at = buffers.findIndex((buffer) => buffer.byteLength === byteLength);
+  return at < 0 ? new ArrayBuffer(byteLength) : (buffers.splice(at, 1)[0] as ArrayBuffer);
+}
+
+interface Current {
+  readonly unit: Unit;
+  readonly treatment: Treatment;
+  readonly writer: UnitWriter;
+  readonly assembler: TensorAssembler;
+  /** The write that is under way. */
+  writing: Promise<void>;
+}
+
+async function writeUnits(side: Side): Promise<void> {
+  const { plan, layout, queue, buffers, workspace, options } = side;
+  let current: Current | undefined;
+  try {
+    for (let task = await queue.next(); task !== undefined; task = await queue.next()) {
+      options.signal?.throwIfAborted();
+      if (task.kind === "whole") {
+        const { unit, index, open } = task;
+        const error = await runUnit(unit, open, layout.writer(index), workspace, options);
+        options.onTensor?.(reportOf(unit, plan.outputs(unit, "typical"), error));
+      } else if (task.kind === "begin") {
+        const { unit, index, treatment } = task;
+        const { measureError } = options;
+        const job = { ...encodeJobOf(unit, treatment), measureError };
+        const assembler = new TensorAssembler(workspace, job);
+        const writing = Promise.resolve();
+        current = { unit, treatment, writer: layout.writer(index), assembler, writing };
+      } else if (task.kind === "part") {
+        const { codes, scales, sums, values } = await task.part;
+        const { writer, assembler, writing } = current as Current;
+        assembler.add(task.start, scales, sums);
+        options.onBytes?.(task.byteCount);
+        await writing;
+        buffers.push(values);
+        (current as Current).writing = watched(writer.write(codes));
+      } else {
+        const { unit, treatment, writer, assembler, writing } = current as Current;
+        await writing;
+        const { scales, error } = assembler.finish();
+        await writer.finish(finalPartsOf(unit, treatment, scales, writer.quantStateBytes));
+        options.onTensor?.(reportOf(unit, plan.outputs(unit, "typical"), error));
+        current = undefined;
+      }
+    }
+  } finally {
+    // A sink can be closed only when nothing writes to it.
+    await current?.writing.catch(() => {});
+  }
+}
+
+function watched(promise: Promise<void>): Promise<void> {
+  promise.catch(() => {});
+  return promise;
+}

@@ -1,0 +1,127 @@
+/**
+ * A pool of threads that encode parts of tensors. Each has kernels and memory of its own, so nothing
+ * is shared and no cross-origin isolation is needed; buffers are handed over.
+ */
+
+import { ArgumentError, NonFiniteError, UnsupportedError } from "../foundation/errors.ts";
+import type { KernelChoice } from "../kernels/kernel-set.ts";
+import type { EncodeJob } from "../tensor/encoder.ts";
+import type { EncodedPart, PartEncoder } from "../tensor/part-encoder.ts";
+import type { EncodeReply, EncodeRequest, Failure } from "./messages.ts";
+
+/** A worker of any runtime. */
+export interface Thread {
+  post(request: EncodeRequest, transfer: ArrayBuffer[]): void;
+  /** Called once, before the first `post`. */
+  listen(onReply: (reply: EncodeReply) => void, onCrash: (reason: unknown) => void): void;
+  terminate(): void;
+}
+
+interface Waiting {
+  readonly request: EncodeRequest;
+  resolve(part: EncodedPart): void;
+  reject(error: unknown): void;
+}
+
+export class ThreadPool implements PartEncoder {
+  readonly size: number;
+  readonly #kernels: KernelChoice;
+  readonly #threads: Thread[] = [];
+  readonly #idle: Thread[] = [];
+  readonly #queue: Waiting[] = [];
+  readonly #running = new Map<number, Waiting>();
+  /** Threads that have answered: a test can see that more than one did. */
+  readonly #active = new Set<Thread>();
+  #nextId = 0;
+  /** Why nothing more is taken. */
+  #end: unknown;
+
+  /**
+   * @param size threads, at least 1
+   * @param spawn starts one
+   */
+  constructor(size: number, spawn: () => Thread, kernels: KernelChoice = "auto") {
+    if (!Number.isSafeInteger(size) || size < 1) {
+      throw new ArgumentError("threads", "a whole number ≥ 1", size);
+    }
+    this.size = size;
+    this.#kernels = kernels;
+    for (let i = 0; i < size; i++) {
+      const thread = spawn();
+      thread.listen(
+        (reply) => this.#onReply(thread, reply),
+        (reason) => this.#fail(crash(reason)),
+      );
+      this.#threads.push(thread);
+      this.#idle.push(thread);
+    }
+  }
+
+  /** Number of threads that have done something. */
+  get active(): number {
+    return this.#active.size;
+  }
+
+  encode(job: EncodeJob, values: ArrayBuffer): Promise<EncodedPart> {
+    if (this.#end !== undefined) return Promise.reject(this.#end);
+    const request = { id: this.#nextId++, kernels: this.#kernels, job, values };
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ request, resolve, reject });
+      this.#dispatch();
+    });
+  }
+
+  /** Ends all threads; what is still under way is rejected with `reason`. */
+  close(reason: unknown = new UnsupportedError("the thread pool is closed")): void {
+    this.#fail(reason);
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0 && this.#idle.length > 0) {
+      const waiting = this.#queue.shift() as Waiting;
+      const thread = this.#idle.shift() as Thread;
+      this.#running.set(waiting.request.id, waiting);
+      thread.post(waiting.request, [waiting.request.values]);
+    }
+  }
+
+  #onReply(thread: Thread, reply: EncodeReply): void {
+    const waiting = this.#running.get(reply.id);
+    this.#running.delete(reply.id);
+    this.#active.add(thread);
+    this.#idle.push(thread);
+    if (waiting !== undefined) {
+      if ("part" in reply) waiting.resolve(reply.part);
+      else waiting.reject(errorOf(reply.failure));
+    }
+    if (this.#end === undefined) this.#dispatch();
+  }
+
+  #fail(reason: unknown): void {
+    if (this.#end !== undefined) return;
+    this.#end = reason;
+    for (const thread of this.#threads) thread.terminate();
+    for (const { reject } of [...this.#running.values(), ...this.#queue]) reject(reason);
+    this.#running.clear();
+    this.#queue.length = 0;
+  }
+}
+
+function crash(reason: unknown): UnsupportedError {
+  const message = reason instanceof Error ? reason.message : String(reason);
+  const remedy = "use fewer threads, or --threads 1 (threads: 1), which works in this one";
+  return new UnsupportedError(`a worker thread died: ${message}; ${remedy}`, { cause: reason });
+}
+
+function errorOf(failure: Failure): Error {
+  switch (failure.kind) {
+    case "nonFinite": {
+      const { tensor, index, message } = failure;
+      return new NonFiniteError(tensor, index, NaN, false, undefined, message);
+    }
+    case "unsupported":
+      return new UnsupportedError(failure.message);
+    case "unexpected":
+      return new Error(`in a worker thread: ${failure.message}`);
+  }
+}
