@@ -19,6 +19,7 @@ const ITEM_BITS: Readonly<Record<string, number>> = {
   U8: 8,
   I8: 8,
   F8_E4M3: 8,
+  F8_E5M2: 8,
   I16: 16,
   F16: 16,
   BF16: 16,
