@@ -1,6 +1,5 @@
 /** `quantwise compare`: how far a quantized model is from its original. */
 
-import { rename, rm, writeFile } from "node:fs/promises";
 import { Command, Option } from "commander";
 import { printable } from "../../foundation/errors.ts";
 import { addComparisons } from "../../metrics/comparison.ts";
@@ -9,19 +8,25 @@ import {
   comparisonJson,
   figuresOf,
 } from "../../metrics/comparison-figures.ts";
-import { checkFileOutput } from "../../node/check-output.ts";
 import {
   type ComparedReport,
   type CompareModelsOptions,
   compareModels,
   type ModelComparison,
 } from "../../node/index.ts";
-import { storageError } from "../../node/storage-error.ts";
+import { writeStdout } from "../../node/stdout.ts";
 import { collect, wholeNumber } from "../arguments.ts";
-import { formatDecibels, formatShare, formatSignificant } from "../figures.ts";
+import {
+  counted,
+  formatCount,
+  formatDecibels,
+  formatShare,
+  formatSignificant,
+} from "../figures.ts";
 import { formatBytes, formatSeconds } from "../format.ts";
 import { Progress } from "../progress.ts";
 import { compareReport } from "../report/compare-report.ts";
+import { openReport } from "../report-file.ts";
 import { type Column, terminalWidth, textTable } from "../table.ts";
 
 /** Set by the build. */
@@ -84,32 +89,38 @@ async function run(
   signal: AbortSignal,
 ): Promise<void> {
   const { html, tensor, overwrite = false, limit, json = false, quiet = false, ...options } = flags;
-  if (html !== undefined) await checkFileOutput(html, overwrite);
   const progress = new Progress(quiet || (json && !process.stderr.isTTY));
   const started = performance.now();
+  const report =
+    html === undefined ? undefined : await openReport(html, overwrite, [original, quantized]);
   try {
     const comparison = await compareModels(original, quantized, {
       ...options,
-      details: html !== undefined,
+      details: report !== undefined,
       ...(tensor === undefined ? {} : { tensors: tensor }),
       signal,
-      onPlan: ({ tensors, elements }) => progress.start({ tensors, bytes: elements * 4, warnings: [] }),
+      onPlan: ({ tensors, elements }) =>
+        progress.start({ tensors, bytes: elements * 4, warnings: [] }),
       onElements: (elements) => progress.advance(elements * 4),
       onTensor: ({ name, storedAs, sums }) =>
         progress.step(name, `${storedAs}: ${formatShare(figuresOf(sums).relativeRms)}`),
     });
     progress.stop();
-    for (const warning of warningsOf(comparison)) progress.warn(warning);
-    if (html !== undefined) {
-      await writeReport(html, reportOf(comparison, original, quantized), overwrite);
-    }
-    if (json) {
-      process.stdout.write(`${JSON.stringify(jsonOf(comparison, original, quantized))}\n`);
-      return;
-    }
+    const warnings = warningsOf(comparison, report === undefined ? [] : (tensor ?? []));
+    for (const warning of warnings) progress.warn(warning);
+    signal.throwIfAborted();
+    await report?.finish(pageOf(comparison, warnings, original, quantized));
     const seconds = (performance.now() - started) / 1000;
-    process.stdout.write(textOf(comparison, limit, seconds));
-    if (html !== undefined) process.stdout.write(`report: ${printable(html)}\n`);
+    const text = json
+      ? `${JSON.stringify(jsonOf(comparison, original, quantized))}\n`
+      : textOf(comparison, limit, seconds);
+    await writeStdout(Buffer.from(text));
+    if (html !== undefined && !json) {
+      await writeStdout(Buffer.from(`report: ${printable(html)}\n`));
+    }
+  } catch (error) {
+    await report?.abort();
+    throw error;
   } finally {
     progress.stop();
   }
@@ -142,11 +153,24 @@ function textOf({ tensors, ...model }: ModelComparison, limit: number, seconds: 
   const { originalBytes, quantizedBytes } = model;
   return [
     textTable(COLUMNS, rows, { width: terminalWidth(process.stdout) }),
-    left > 0 ? `${left} more tensors differ; --limit 0 shows all\n` : "",
-    equal > 0 ? `${equal} tensors are equal, bit for bit or in value\n` : "",
+    left > 0
+      ? `${counted(left, "more tensor")} ${left === 1 ? "differs" : "differ"}; --limit 0 shows all\n`
+      : "",
+    equal > 0
+      ? `${counted(equal, "tensor")} ${equal === 1 ? "is" : "are"} equal, bit for bit or in value\n`
+      : "",
+    nonFiniteText(totals(tensors)),
     `${formatBytes(originalBytes)} -> ${formatBytes(quantizedBytes)}, compared in ` +
       `${formatSeconds(seconds)}\n`,
   ].join("");
+}
+
+/** What no figure counts must be told apart. */
+function nonFiniteText({ nonFinite, newNonFinite }: ComparisonFigures): string {
+  if (nonFinite === 0) return "";
+  const own =
+    newNonFinite > 0 ? `, ${formatCount(newNonFinite)} of them in the quantized model alone` : "";
+  return `${counted(nonFinite, "element")} NaN or infinite, which no figure counts${own}\n`;
 }
 
 function row(name: string, storedAs: string, figures: ComparisonFigures): string[] {
@@ -166,11 +190,18 @@ function row(name: string, storedAs: string, figures: ComparisonFigures): string
   ];
 }
 
-/** JSON: `tensors` worst first, each with the figures of `comparisonJson`; `quantized` and `all` sums. */
+/**
+ * JSON: `tensors` worst first, each with the figures of `comparisonJson`; `totals` of the quantized
+ * ones and of all. The largest error has the name of its tensor.
+ */
 function jsonOf(comparison: ModelComparison, original: string, quantized: string): object {
   const { tensors, onlyOriginal, onlyQuantized, originalBytes, quantizedBytes } = comparison;
-  const totals = (list: readonly ComparedReport[]) =>
-    comparisonJson(figuresOf(addComparisons(list.map(({ sums }) => sums))));
+  const figures = (list: readonly ComparedReport[]) => {
+    const json = comparisonJson(figuresOf(addComparisons(list.map(({ sums }) => sums))));
+    const { largestError: largest } = json;
+    const tensor = list[largest?.tensor ?? 0]?.name;
+    return { ...json, largestError: largest === null ? null : { ...largest, tensor } };
+  };
   return {
     original,
     quantized,
@@ -179,39 +210,53 @@ function jsonOf(comparison: ModelComparison, original: string, quantized: string
     onlyOriginal,
     onlyQuantized,
     totals: {
-      quantized: totals(tensors.filter(({ isQuantized }) => isQuantized)),
-      all: totals(tensors),
+      quantized: figures(tensors.filter(({ isQuantized }) => isQuantized)),
+      all: figures(tensors),
     },
-    tensors: worstFirst(tensors).map(({ sums, ...tensor }) => ({
-      ...tensor,
-      bitsPerWeight: sums.elements > 0 ? (tensor.storedBytes * 8) / sums.elements : null,
-      ...comparisonJson(figuresOf(sums)),
-    })),
+    tensors: worstFirst(tensors).map((report) => {
+      const { sums, ...tensor } = report;
+      const bitsPerWeight = sums.elements > 0 ? (tensor.storedBytes * 8) / sums.elements : null;
+      return { ...tensor, bitsPerWeight, ...figures([report]) };
+    }),
   };
 }
 
+/** Weights that are no numbers any more are worse than any error. */
 function worstFirst(tensors: readonly ComparedReport[]): ComparedReport[] {
   const error = ({ sums }: ComparedReport) => figuresOf(sums).relativeRms;
-  return [...tensors].sort((a, b) => error(b) - error(a));
+  const broken = ({ sums }: ComparedReport) => Number(sums.newNonFinite > 0);
+  return [...tensors].sort((a, b) => broken(b) - broken(a) || error(b) - error(a));
 }
 
 function isChanged({ sums }: ComparedReport): boolean {
   return sums.errorSquares > 0 || sums.newNonFinite > 0;
 }
 
-function warningsOf({ onlyOriginal, onlyQuantized }: ModelComparison): string[] {
+/** @param drawn names of the tensors whose histograms were asked for */
+function warningsOf(
+  { onlyOriginal, onlyQuantized, histograms }: ModelComparison,
+  drawn: readonly string[],
+): string[] {
   const listed = (names: readonly string[], where: string) =>
-    names.length === 0
-      ? []
-      : [`only in the ${where}: ${printable(names[0] ?? "")}${more(names.length - 1)}`];
-  return [...listed(onlyOriginal, "original"), ...listed(onlyQuantized, "quantized model")];
+    names.length === 0 ? [] : [`${where}: ${printable(names[0] ?? "")}${more(names.length - 1)}`];
+  const missing = drawn.filter((name) => histograms.every(({ tensor }) => tensor !== name));
+  return [
+    ...listed(onlyOriginal, "only in the original"),
+    ...listed(onlyQuantized, "only in the quantized model"),
+    ...listed(missing, "no histogram of what is not quantized"),
+  ];
 }
 
 function more(count: number): string {
   return count > 0 ? ` and ${count} more` : "";
 }
 
-function reportOf(comparison: ModelComparison, original: string, quantized: string): string {
+function pageOf(
+  comparison: ModelComparison,
+  warnings: readonly string[],
+  original: string,
+  quantized: string,
+): string {
   const { tensors, histograms, schemes, originalBytes, quantizedBytes } = comparison;
   return compareReport({
     version: QUANTWISE_VERSION,
@@ -220,19 +265,6 @@ function reportOf(comparison: ModelComparison, original: string, quantized: stri
     tensors,
     histograms,
     schemes,
-    warnings: warningsOf(comparison),
+    warnings,
   });
-}
-
-/** The page appears whole under its name, or not at all. */
-async function writeReport(path: string, page: string, overwrite: boolean): Promise<void> {
-  await checkFileOutput(path, overwrite);
-  const temporary = `${path}.${process.pid}.partial`;
-  try {
-    await writeFile(temporary, page, { flush: true, flag: "wx" });
-    await rename(temporary, path);
-  } catch (cause) {
-    await rm(temporary, { force: true });
-    throw storageError("cannot write", path, cause);
-  }
 }

@@ -3,7 +3,8 @@
 import { Command, Option } from "commander";
 import { statisticsJson } from "../../metrics/statistics.ts";
 import { type InspectedModel, type InspectedTensor, inspectModel } from "../../node/index.ts";
-import { formatCount, formatShare, formatSignificant } from "../figures.ts";
+import { writeStdout } from "../../node/stdout.ts";
+import { counted, formatCount, formatShare, formatSignificant } from "../figures.ts";
 import { formatBytes } from "../format.ts";
 import { Progress } from "../progress.ts";
 import { type Column, terminalWidth, textTable } from "../table.ts";
@@ -55,7 +56,7 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
       onBytes: (byteCount) => progress.advance(byteCount),
     });
     progress.stop();
-    process.stdout.write(json ? jsonOf(found) : textOf(found, stats));
+    await writeStdout(Buffer.from(json ? jsonOf(found) : textOf(found, stats)));
   } finally {
     progress.stop();
   }
@@ -119,12 +120,11 @@ function textOf({ tensors, schemes, files, ...all }: InspectedModel, stats: bool
     (elements > 0 ? (bytes * 8) / elements : 0).toFixed(3),
   ]);
   const { elements, bytes, bitsPerWeight } = all;
-  const count = files.length === 1 ? "1 file" : `${files.length} files`;
   return [
     textTable(columns, rows, width),
     "\n",
     textTable(SCHEME_COLUMNS, schemeRows, width),
-    `\n${count}, ${tensors.length} tensors, ${formatCount(elements)} weights, ` +
+    `\n${counted(files.length, "file")}, ${counted(tensors.length, "tensor")}, ${counted(elements, "weight")}, ` +
       `${formatBytes(bytes)} (${bytes} bytes), ${bitsPerWeight.toFixed(3)} bits per weight\n`,
   ].join("");
 }
