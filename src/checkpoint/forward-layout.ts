@@ -21,7 +21,7 @@ import type { OutputTensor, Role } from "./layouts/layout.ts";
 /** Units end at multiples of this, the largest item size. */
 const ALIGNMENT = 8;
 
-/** Units of odd size up to this many bytes are kept back for the end of the file. */
+/** Units and parts of odd size up to this many bytes are kept back for the end of the file. */
 const HELD_BACK_BYTES = 1 << 16;
 
 /** All that is kept back together may not pass this; later ones stay in place. */
@@ -66,12 +66,13 @@ export function layoutForward(plan: ConversionPlan): ForwardLayout {
   for (const unit of plan.units()) {
     const outputs = plan.outputs(unit, "longest");
     const unitBytes = outputs.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    const fits = unitBytes <= HELD_BACK_BYTES && heldBackBytes + unitBytes <= HELD_BACK_TOTAL_BYTES;
+    const room = Math.min(HELD_BACK_BYTES, HELD_BACK_TOTAL_BYTES - heldBackBytes);
     const hasText = outputs.some(({ role }) => role === "quantState");
     // A text is stretched until all of its unit is aligned: nothing of it need wait.
-    const tailRoles = hasText ? [] : outputs.filter(goesToTail).map(({ role }) => role);
+    const waiting = hasText ? [] : outputs.filter((output) => goesToTail(output, room));
+    const tailRoles = waiting.map(({ role }) => role);
     const inPlace = outputs.filter(({ role }) => !tailRoles.includes(role));
-    if (!hasText && fits && !inPlace.every(isAligned)) {
+    if (!hasText && unitBytes <= room && !inPlace.every(isAligned)) {
       heldBackBytes += unitBytes;
       tail.push(...outputs);
       units.push({ quantStateBytes: 0, heldBack: true, tailRoles: [] });
@@ -80,8 +81,11 @@ export function layoutForward(plan: ConversionPlan): ForwardLayout {
     const quantStateBytes = stretchedText(outputs, offset);
     const sized = quantStateBytes === 0 ? outputs : plan.outputs(unit, quantStateBytes);
     for (const output of sized) {
-      if (tailRoles.includes(output.role)) tail.push(output);
-      else put(output);
+      if (!tailRoles.includes(output.role)) put(output);
+      else {
+        heldBackBytes += output.byteLength;
+        tail.push(output);
+      }
     }
     units.push({ quantStateBytes, heldBack: false, tailRoles });
   }
@@ -91,9 +95,11 @@ export function layoutForward(plan: ConversionPlan): ForwardLayout {
   return { entries, units, tail: tail.map(({ name }) => name) };
 }
 
-/** Parts of a few bytes, which would misalign what follows: one value a tensor. */
-function goesToTail(output: OutputTensor): boolean {
-  return output.role !== "copy" && output.role !== "codes" && output.byteLength < ALIGNMENT;
+/** Small parts that would misalign what follows: one value a tensor, an odd number of scales. */
+function goesToTail(output: OutputTensor, room: number): boolean {
+  const { role, byteLength } = output;
+  if (role === "copy" || role === "codes" || isAligned(output)) return false;
+  return byteLength < ALIGNMENT || byteLength <= room;
 }
 
 function isAligned({ byteLength }: OutputTensor): boolean {
