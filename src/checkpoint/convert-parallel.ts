@@ -143,8 +143,14 @@ async function writeUnits(side: Side): Promise<void> {
       options.signal?.throwIfAborted();
       if (task.kind === "whole") {
         const { unit, index, open } = task;
-        const error = await runUnit(unit, open, layout.writer(index), workspace, options);
-        options.onTensor?.(reportOf(unit, plan.outputs(unit, "typical"), error));
+        const { error, textBytes = "typical" } = await runUnit(
+          unit,
+          open,
+          layout.writer(index),
+          workspace,
+          options,
+        );
+        options.onTensor?.(reportOf(unit, plan.outputs(unit, textBytes), error));
       } else if (task.kind === "begin") {
         const { unit, index, treatment } = task;
         const { measureError } = options;
@@ -164,8 +170,10 @@ async function writeUnits(side: Side): Promise<void> {
         const { unit, treatment, writer, assembler, writing } = current as Current;
         await writing;
         const { scales, error } = assembler.finish();
-        await writer.finish(finalPartsOf(unit, treatment, scales, writer.quantStateBytes));
-        options.onTensor?.(reportOf(unit, plan.outputs(unit, "typical"), error));
+        const parts = finalPartsOf(unit, treatment, scales, writer.quantStateBytes);
+        await writer.finish(parts);
+        const textBytes = parts.get("quantState")?.byteLength ?? "typical";
+        options.onTensor?.(reportOf(unit, plan.outputs(unit, textBytes), error));
         current = undefined;
       }
     }

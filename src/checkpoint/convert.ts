@@ -152,8 +152,10 @@ async function runInto(
   workspace: Workspace,
   options: ConvertOptions,
 ): Promise<void> {
-  const error = await runUnit(unit, open, layout.writer(index), workspace, options);
-  options.onTensor?.(reportOf(unit, plan.outputs(unit, "typical"), error));
+  const result = await runUnit(unit, open, layout.writer(index), workspace, options);
+  options.onTensor?.(
+    reportOf(unit, plan.outputs(unit, result.textBytes ?? "typical"), result.error),
+  );
 }
 
 export async function finishFile(

@@ -48,7 +48,7 @@ export async function writeForward(
     const writer = heldBack
       ? keepingWriter(outputs, tail)
       : sendingWriter(outputs, quantStateBytes, tailRoles, send, tail);
-    const error = await runUnit(unit, await readerOf(unit), writer, workspace, options);
+    const { error } = await runUnit(unit, await readerOf(unit), writer, workspace, options);
     options.onTensor?.(reportOf(unit, outputs, error));
   }
   for (const name of layout.tail) await send(tail.get(name) as Uint8Array);

@@ -42,6 +42,8 @@ export class Plan extends ConversionPlan {
   readonly #decisions: Uint8Array;
   /** Index of each file's first unit. */
   readonly #starts: readonly number[];
+  /** Options whose globs match no tensor: most often a slip. */
+  unmatched: readonly string[] = [];
 
   constructor(files: readonly SourceFile[], identity: ModelIdentity, options: PlanOptions) {
     super();
@@ -117,12 +119,12 @@ export class Plan extends ConversionPlan {
     const sign = signOfQuantization(this.files);
     if (sign !== undefined) {
       throw new PlanError(
-        `this checkpoint is already quantized: ${sign}. Start from the original weights, or expand it first with ` +
-          "quantwise dequantize",
+        `this checkpoint is already quantized: ${sign}. Start from the original weights, or ` +
+          "expand it first with quantwise dequantize",
       );
     }
     const layers = layerRules(this.identity);
-    const choose = actionChooser(options, this.quantType, layers);
+    const { choose, unmatched } = actionChooser(options, this.quantType, layers);
     let index = 0;
     for (const { table } of this.files) {
       for (let i = 0; i < table.length; i++, index++) {
@@ -141,6 +143,7 @@ export class Plan extends ConversionPlan {
         this.#decisions[index] = decision;
       }
     }
+    this.unmatched = unmatched();
   }
 
   /** A stored tensor beside a weight may have the name of a tensor that is there already. */

@@ -1,5 +1,6 @@
 /** A safetensors byte stream in, a quantized one out: forward only, for edges. */
 
+import { ArgumentError } from "../foundation/errors.ts";
 import type { KernelChoice } from "../kernels/kernel-set.ts";
 import type { KernelReport } from "../kernels/select.ts";
 import { newWorkspace } from "../tensor/default-workspace.ts";
@@ -32,7 +33,8 @@ export interface QuantizeStreamOptions extends PlanOptions {
   readonly onTensor?: (report: TensorReport) => void;
 }
 
-const MAX_TENSOR_BYTES = 256 << 20;
+/** Most bytes of one tensor that a stream holds, unless told otherwise. */
+export const MAX_TENSOR_BYTES = 256 << 20;
 
 /**
  * Quantizes a safetensors stream as it flows by: the header goes out first, back-pressure reaches
@@ -55,12 +57,19 @@ export class QuantizeSafetensorsStream implements TransformStream<Uint8Array, Ui
   constructor(options: QuantizeStreamOptions = {}) {
     // Checks the options now, not at the first byte.
     new Plan([], options.model ?? NO_MODEL, options);
+    checkByteCount("maxTensorBytes", options.maxTensorBytes);
     const workspace = newWorkspace(options.kernels, options.module);
     const input = new TransformStream<Uint8Array, Uint8Array>();
     this.writable = input.writable;
     this.readable = quantizedReadable(input.readable, options, workspace);
     this.kernels = workspace.report;
   }
+}
+
+/** @throws ArgumentError unless it is left out or a number of bytes */
+export function checkByteCount(argument: string, value: number | undefined): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) return;
+  throw new ArgumentError(argument, "a whole number of bytes", value);
 }
 
 const NO_MODEL: ModelIdentity = { architectures: [] };

@@ -58,7 +58,7 @@ export function actionChooser(
   selection: Selection,
   quantType: QuantType,
   layers: LayerRules,
-): (tensor: Candidate) => Action {
+): ActionChooser {
   const exclude = (selection.exclude ?? []).map((glob) => globMatcher(glob, "exclude"));
   const include = selection.include?.map((glob) => globMatcher(glob, "include")) ?? [];
   const rules = (selection.rules ?? []).map(({ pattern, action }) => {
@@ -68,8 +68,19 @@ export function actionChooser(
     return { matches: globMatcher(pattern, "rule"), pattern, action };
   });
 
-  return (tensor) => {
+  const unmatched = new Map([
+    ...globs(selection.exclude, exclude, "--exclude"),
+    ...globs(selection.include, include, "--include"),
+    ...globs(
+      selection.rules?.map(({ pattern }) => pattern),
+      rules.map(({ matches }) => matches),
+      "--rule",
+    ),
+  ]);
+
+  const choose = (tensor: Candidate): Action => {
     const { name, shape } = tensor;
+    for (const [glob, matches] of unmatched) if (matches(name)) unmatched.delete(glob);
     if (exclude.some((matches) => matches(name))) return "copy";
     const rule = rules.find(({ matches }) => matches(name));
     if (rule !== undefined) return obey(tensor, rule.action, `rule ${quoted(rule.pattern)}`);
@@ -80,6 +91,25 @@ export function actionChooser(
     }
     return layers.isDefault(name, shape.length) ? emptyOr(quantType, shape) : "copy";
   };
+  return { choose, unmatched: () => [...unmatched.keys()] };
+}
+
+/** Each glob as its user wrote it, and what it matches. */
+function globs(
+  patterns: readonly string[] = [],
+  matchers: readonly ((name: string) => boolean)[],
+  option: string,
+): [string, (name: string) => boolean][] {
+  return patterns.map((pattern, i) => [
+    `${option} ${quoted(pattern)}`,
+    matchers[i] as (name: string) => boolean,
+  ]);
+}
+
+export interface ActionChooser {
+  choose(tensor: Candidate): Action;
+  /** Globs that have not matched any tensor so far: most often a slip. */
+  unmatched(): readonly string[];
 }
 
 function obey({ name, dtype, shape }: Candidate, action: Action, who: string): Action {

@@ -21,18 +21,25 @@ export interface RunOptions {
 /** Bytes of a copied tensor that are in flight at once, twice. */
 const COPY_BYTES = 1 << 20;
 
-/** @returns the tensor's error when it was quantized and that was asked for */
+/** What is known of a unit once it is through. */
+export interface UnitResult {
+  /** When it was quantized and that was asked for. */
+  readonly error?: QuantizationError | undefined;
+  /** Bytes of its JSON text, when it has one. */
+  readonly textBytes?: number | undefined;
+}
+
 export async function runUnit(
   unit: Unit,
   open: OpenReader,
   writer: UnitWriter,
   workspace: Workspace,
   options: RunOptions,
-): Promise<QuantizationError | undefined> {
+): Promise<UnitResult> {
   const { treatment } = unit;
   if (treatment === undefined) {
     await copyUnit(unit, open(), writer, options);
-    return undefined;
+    return {};
   }
   const { allowNonFinite, measureError } = options;
   const job = encodeJobOf(unit, treatment);
@@ -62,8 +69,9 @@ export async function runUnit(
     write: (slot, count) => writer.write(encoder.encode(slot, count)),
   });
   const { scales, error } = encoder.finish();
-  await writer.finish(finalPartsOf(unit, treatment, scales, writer.quantStateBytes));
-  return error;
+  const parts = finalPartsOf(unit, treatment, scales, writer.quantStateBytes);
+  await writer.finish(parts);
+  return { error, textBytes: parts.get("quantState")?.byteLength };
 }
 
 async function copyUnit(

@@ -40,7 +40,8 @@ export async function streamReader(
   if (byteCount > maxTensorBytes) {
     throw new PlanError(
       `tensor ${quoted(entry.name)}: ${reason}, so a stream must hold all of its ${byteCount} ` +
-        `bytes, and maxTensorBytes allows ${maxTensorBytes}; raise it, or convert from a file`,
+        `bytes, and maxTensorBytes (--max-tensor-bytes) allows ${maxTensorBytes}; raise it, or ` +
+        "convert from a file",
     );
   }
   const whole = new Uint8Array(byteCount);

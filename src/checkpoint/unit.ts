@@ -2,6 +2,7 @@
 
 import type { TensorEntry } from "../formats/safetensors/index.ts";
 import type { FloatDtype } from "../foundation/dtype.ts";
+import { ArgumentError, PlanError, quoted } from "../foundation/errors.ts";
 import type { EncodedScales, EncodeJob } from "../tensor/encoder.ts";
 import type { Coding } from "../tensor/options.ts";
 import {
@@ -39,7 +40,14 @@ export function outputsOf(unit: Unit, text: TextSize | number): OutputTensor[] {
     const { name, dtype, shape, begin, end } = unit.entry;
     return [outputTensor("copy", name, dtype, shape, end - begin)];
   }
-  return unit.treatment.layout.outputs(weightOf(unit, unit.treatment), text);
+  try {
+    return unit.treatment.layout.outputs(weightOf(unit, unit.treatment), text);
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    // An option that fits most tensors may not fit this one.
+    const problem = `tensor ${quoted(unit.entry.name)}: ${error.message}`;
+    throw new PlanError(`${problem}; choose another, or copy the tensor`, { cause: error });
+  }
 }
 
 /** The encoder's job for a quantized unit. */

@@ -25,6 +25,9 @@ export function warningsOf(
       `no tensor is selected, so everything is copied; --include or --rule select more${hint}`,
     );
   }
+  for (const option of plan.unmatched) {
+    warnings.push(`${option} matches no tensor of this model; quantwise inspect lists their names`);
+  }
   if (config === undefined && output === "directory") {
     warnings.push(
       "the input has no config.json: the one that is written holds quantization_config alone and " +

@@ -13,6 +13,12 @@ export function wholeNumber(text: string): number {
   throw new InvalidArgumentError(`expected a whole number, received "${text}".`);
 }
 
+/** A whole number that may be negative. */
+export function integer(text: string): number {
+  if (/^-?\d+$/.test(text)) return Number(text);
+  throw new InvalidArgumentError(`expected a whole number, received "${text}".`);
+}
+
 /** Makes commander name the option in front of our message. */
 export function checked<Value>(parse: () => Value): Value {
   try {

@@ -22,6 +22,7 @@ import {
   singleOutputFile,
 } from "../checkpoint/output-plan.ts";
 import { Plan } from "../checkpoint/plan.ts";
+import { MAX_TENSOR_BYTES } from "../checkpoint/quantize-stream.ts";
 import { addToTotals, NO_TOTALS, reportOf, type TensorReport } from "../checkpoint/report.ts";
 import type { SourceFile } from "../checkpoint/source-file.ts";
 import { streamReader, unitReader } from "../checkpoint/unit-reader.ts";
@@ -38,9 +39,6 @@ import type { OutputKind, QuantizeModelOptions, QuantizeModelResult } from "./qu
 import { writeStdout } from "./stdout.ts";
 import { createThreadPool } from "./threads.ts";
 import { copySidecars, writeConfig, writeIndex } from "./write-directory.ts";
-
-/** Most bytes of a Conv1D tensor that is held in memory when it comes from a stream. */
-const MAX_TENSOR_BYTES = 256 << 20;
 
 /** A smaller job is done before threads have started. */
 const SMALL_JOB_BYTES = 64 << 20;

@@ -3,6 +3,7 @@
 import { Readable } from "node:stream";
 import { ByteStream } from "../checkpoint/byte-stream.ts";
 import { refuseQuantized } from "../checkpoint/config/model-config.ts";
+import { checkByteCount } from "../checkpoint/quantize-stream.ts";
 import { checkOutput } from "./check-output.ts";
 import { openModel, readConfig } from "./model-input.ts";
 import { QuantizeJob } from "./quantize-job.ts";
@@ -25,6 +26,7 @@ export async function quantizeModel(
   output: string,
   options: QuantizeModelOptions = {},
 ): Promise<QuantizeModelResult> {
+  checkByteCount("maxTensorBytes", options.maxTensorBytes);
   const kind = outputKindOf(output);
   if (kind !== "stdout") await checkOutput(input, output, kind, options.overwrite === true);
   if (input !== "-") {

@@ -3,7 +3,13 @@
 import { ArgumentError } from "../foundation/errors.ts";
 import { elementCountOf } from "../foundation/shape.ts";
 import { QUANT_TYPES, SCHEMES, schemeOf } from "../schemes/registry.ts";
-import { BLOCK_SIZES_4BIT, codeBytesOf, GRANULARITIES, oneOf } from "./options.ts";
+import {
+  BLOCK_SIZES_4BIT,
+  codeBytesOf,
+  GRANULARITIES,
+  LARGEST_BLOCK_SIZE,
+  oneOf,
+} from "./options.ts";
 import { checkedColumns } from "./outliers.ts";
 import type {
   Quantized4Bit,
@@ -21,6 +27,9 @@ export function checkRecord(quantized: QuantizedTensor): number {
     throw new ArgumentError("quantized", "a record that quantize returned", quantized);
   }
   oneOf("quantized.quantType", QUANT_TYPES, quantized.quantType);
+  for (const [part, value] of Object.entries(quantized)) {
+    if (value === null) throw new ArgumentError(`quantized.${part}`, "a value, or no member", null);
+  }
   const elementCount = elementCountOf(quantized.shape);
   const codeBytes = codeBytesOf(quantized.quantType, elementCount);
   expectArray("quantized.codes", quantized.codes, BYTES, codeBytes);
@@ -37,8 +46,17 @@ export function checkRecord(quantized: QuantizedTensor): number {
       break;
     case "float":
       checkFloat(quantized as QuantizedFloat);
+      refuseParts(quantized, ["nested", "zeroPoint"]);
   }
   return elementCount;
+}
+
+/** Parts of other families: whoever put them there expects something of them. */
+function refuseParts(quantized: QuantizedTensor, parts: readonly string[]): void {
+  for (const [part, value] of Object.entries(quantized)) {
+    if (value === undefined || !parts.includes(part)) continue;
+    throw new ArgumentError(`quantized.${part}`, `absent for ${quantized.quantType}`, value);
+  }
 }
 
 function check4Bit(quantized: Quantized4Bit, elementCount: number): void {
@@ -59,7 +77,7 @@ function check4Bit(quantized: Quantized4Bit, elementCount: number): void {
 }
 
 function checkDynamic8({ blockSize, absmax, code }: QuantizedDynamic8, elementCount: number): void {
-  expectCount("quantized.blockSize", blockSize);
+  expectCount("quantized.blockSize", blockSize, LARGEST_BLOCK_SIZE);
   expectArray("quantized.absmax", absmax, FLOATS, Math.ceil(elementCount / blockSize));
   expectArray("quantized.code", code, FLOATS, 256);
 }
@@ -143,8 +161,12 @@ function checkNesting(
   throw new ArgumentError("quantized.nested", expected, nested);
 }
 
-function expectCount(argument: string, value: number | undefined): void {
-  if (value !== undefined && Number.isSafeInteger(value) && value >= 1) return;
+function expectCount(
+  argument: string,
+  value: number | undefined,
+  largest = Number.MAX_SAFE_INTEGER,
+): void {
+  if (value !== undefined && Number.isSafeInteger(value) && value >= 1 && value <= largest) return;
   throw new ArgumentError(argument, "a whole number ≥ 1", value);
 }
 

@@ -19,6 +19,9 @@ import type { Granularity, QuantStorage } from "./quantized-tensor.ts";
 /** bitsandbytes `functional.quantize_4bit`. */
 export const BLOCK_SIZES_4BIT: readonly number[] = [32, 64, 128, 256, 512, 1024, 2048, 4096];
 
+/** Largest block of dynamic8: what kernels count in 32 bits. */
+export const LARGEST_BLOCK_SIZE = 2 ** 30;
+
 /** Smallest and largest block of affine and FP8 coding. */
 export const BLOCK_SIZE_RANGE = [32, 4096] as const;
 
@@ -183,7 +186,13 @@ function grainOf(
   return { granularity, axis: 0, blockSize: size };
 }
 
-function checkNames({ mode, quantStorage, granularity }: CodingOptions): void {
+function checkNames(options: CodingOptions): void {
+  const { mode, quantStorage, granularity } = options;
+  for (const option of ["symmetric", "doubleQuant"] as const) {
+    const value = options[option];
+    if (value === undefined || typeof value === "boolean") continue;
+    throw new ArgumentError(option, "true or false", value);
+  }
   if (mode !== undefined) oneOf("mode", ["torch", "cuda"], mode);
   if (quantStorage !== undefined) oneOf("quantStorage", QUANT_STORAGES, quantStorage);
   if (granularity !== undefined) oneOf("granularity", GRANULARITIES, granularity);
@@ -236,8 +245,8 @@ function codebookBlockSize(bits: 4 | 8, size: number): number {
   if (bits === 4 && !BLOCK_SIZES_4BIT.includes(size)) {
     throw new ArgumentError("blockSize", `one of ${BLOCK_SIZES_4BIT.join(", ")}`, size);
   }
-  if (!Number.isSafeInteger(size) || size < 1) {
-    throw new ArgumentError("blockSize", "a whole number ≥ 1", size);
+  if (!Number.isSafeInteger(size) || size < 1 || size > LARGEST_BLOCK_SIZE) {
+    throw new ArgumentError("blockSize", `a whole number ≥ 1, at most ${LARGEST_BLOCK_SIZE}`, size);
   }
   return size;
 }

@@ -82,7 +82,7 @@ export class AffineScaleCoder implements ScaleCoder {
   #round(places: ScalePlaces, count: number): void {
     const isHalf = this.#dtype === "float16";
     const rounded = isHalf
-      ? (x: number) => Math.min(65504, Math.max(2 ** -14, f16ToF32(f32ToF16(x))))
+      ? (x: number) => Math.min(65504, Math.max(2 ** -24, f16ToF32(f32ToF16(x))))
       : (x: number) => bf16ToF32(f32ToBf16(x));
     const scales = this.#workspace.floats(places.scale, count);
     for (let i = 0; i < count; i++) scales[i] = rounded(scales[i] as number);

@@ -293,5 +293,5 @@ function roundedScale(scale: number, dtype: FloatDtype): number {
   const bits = dtype === "bfloat16" ? 8 : 11;
   const unit = 2 ** (Math.floor(Math.log2(scale)) - bits + 1);
   const rounded = nearestEven(scale / unit) * unit;
-  return dtype === "float16" ? clamp(rounded, 2 ** -14, 65504) : rounded;
+  return dtype === "float16" ? clamp(rounded, 2 ** -24, 65504) : rounded;
 }

@@ -2,13 +2,14 @@
 
 import { Command, Option } from "commander";
 import { LAYOUT_NAMES } from "../../checkpoint/layouts/registry.ts";
+import { MAX_TENSOR_BYTES } from "../../checkpoint/quantize-stream.ts";
 import { parseRule, type Rule } from "../../checkpoint/rules.ts";
 import { DEFAULT_MAX_SHARD_BYTES, parseByteCount } from "../../checkpoint/shards.ts";
 import { FLOAT_DTYPES } from "../../foundation/dtype.ts";
 import { outputKindOf, type QuantizeModelOptions, quantizeModel } from "../../node/index.ts";
 import { QUANT_TYPES } from "../../schemes/registry.ts";
 import { GRANULARITIES, QUANT_STORAGES } from "../../tensor/options.ts";
-import { checked, collect, wholeNumber } from "../arguments.ts";
+import { checked, collect, integer, wholeNumber } from "../arguments.ts";
 import { Progress } from "../progress.ts";
 import { jsonSummary, textSummary } from "../summary.ts";
 
@@ -32,6 +33,7 @@ interface Flags {
   readonly include?: readonly string[];
   readonly maxShardSize: number;
   readonly kernels: NonNullable<QuantizeModelOptions["kernels"]>;
+  readonly maxTensorBytes: number;
   readonly threads?: number;
   readonly overwrite?: boolean;
   readonly dryRun?: boolean;
@@ -80,7 +82,9 @@ export function quantizeCommand(signal: AbortSignal): Command {
       ).choices(GRANULARITIES),
     )
     .addOption(
-      new Option("--axis <n>", "the axis of the channels (default: 0)").argParser(wholeNumber),
+      new Option("--axis <n>", "the axis of the channels, -1 the last (default: 0)").argParser(
+        integer,
+      ),
     )
     .option("--symmetric", "int8 and int4 without zero points")
     .option("--no-symmetric", "int8 and int4 with zero points")
@@ -127,6 +131,14 @@ export function quantizeCommand(signal: AbortSignal): Command {
       new Option("--kernels <which>", "kernels to run on")
         .choices(["auto", "wasm", "reference"])
         .default("auto"),
+    )
+    .addOption(
+      new Option(
+        "--max-tensor-bytes <size>",
+        "largest tensor that a stream may hold in memory, where it must be read twice or transposed",
+      )
+        .argParser((text) => checked(() => parseByteCount(text, "max-tensor-bytes")))
+        .default(MAX_TENSOR_BYTES, "256MiB"),
     )
     .addOption(
       new Option(
