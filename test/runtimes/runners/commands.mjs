@@ -1,0 +1,114 @@
+/** Runtimes with a command line: Node, Deno, Bun; also without SIMD and without WebAssembly. */
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { node, program, root } from "../lib/project.mjs";
+import { rowOfProgram, versionOf } from "../lib/rows.mjs";
+
+const WASM = { kernels: "wasm" };
+/** Without a compiler JavaScript is slow, too: no large cases. */
+const INTERPRETED = {
+  kernels: "reference",
+  because: "WebAssembly is not defined",
+  onlySmall: true,
+};
+const REFERENCE = { kernels: "reference", because: "WebAssembly SIMD does not run here: " };
+
+const deno = program(".bin/deno");
+const bun = program(".bin/bun");
+const CHECKPOINT = join(root, "test/vectors/checkpoints/llama_tiny_bf16/model.safetensors");
+
+/** The suite as a program. */
+function suite(name, command, flags, expected = WASM, env = {}) {
+  return {
+    name,
+    version: () => versionOf(command),
+    run: ({ suite: folder }) =>
+      rowOfProgram(command, [...flags, join(folder, "cli.mjs"), JSON.stringify(expected)], {
+        cwd: folder,
+        env,
+      }),
+  };
+}
+
+/** The door `node`: its bytes equal those of Node 20. */
+function files(name, command, flags, required = "") {
+  return {
+    name,
+    version: () => versionOf(command),
+    run: async ({ suite: folder, shared, project }) => {
+      const script = join(folder, "files.mjs");
+      const call = (program_, programFlags, sha) =>
+        rowOfProgram(
+          program_,
+          [
+            ...programFlags,
+            script,
+            CHECKPOINT,
+            join(project, `${name}.safetensors`),
+            sha,
+            required,
+          ],
+          { cwd: folder },
+        );
+      shared.sha ??= await shaOfNode20(script, project);
+      return call(command, flags, shared.sha);
+    },
+  };
+}
+
+async function shaOfNode20(script, project) {
+  const { execute } = await import("../lib/processes.mjs");
+  const output = join(project, "of-node-20.safetensors");
+  const { stdout } = await execute(node(20), [script, CHECKPOINT, output, "?", ""]);
+  return /"sha":"([0-9a-f]{64})"/.exec(stdout)?.[1] ?? "no answer of Node 20";
+}
+
+/** Deno's own way to say where a package comes from, without permissions. */
+const denoNpm = {
+  name: "deno npm:",
+  version: () => versionOf(deno),
+  run: async ({ suite: folder }) => {
+    const doors = ["core", "checkpoint", "safetensors", "schemes"];
+    const text = [
+      ...doors.map((door) => {
+        const path = door === "core" ? "" : `/${door}`;
+        return `import * as ${door} from "npm:quantwise@^0.1.0${path}";`;
+      }),
+      'import answers from "./answers.mjs";',
+      'import { run } from "./suite.mjs";',
+      `const result = await run({ ${doors} }, answers, JSON.parse(Deno.args[0]));`,
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the program's
+      "console.log(`QUANTWISE RESULT ${JSON.stringify(result)}`);",
+    ].join("\n");
+    const script = join(folder, "deno-npm.mjs");
+    writeFileSync(script, text);
+    return rowOfProgram(deno, ["run", "--no-prompt", script, JSON.stringify(WASM)], {
+      cwd: folder,
+    });
+  },
+};
+
+export const commands = [
+  ...[20, 22, 24, 26].map((major) => suite(`node ${major}`, node(major), [])),
+  ...[20, 22, 24, 26].map((major) =>
+    files(`node ${major} files`, node(major), [], major === 20 ? "" : "require"),
+  ),
+  suite("node 20 without WebAssembly", node(20), ["--jitless"], INTERPRETED),
+  suite("node 26 without WebAssembly", node(26), ["--jitless"], INTERPRETED),
+  suite("node 20 without SIMD", node(20), ["--no-enable-sse4-1"], REFERENCE),
+  suite("node 26 without SIMD", node(26), ["--no-enable-sse4-1"], REFERENCE),
+  suite("deno", deno, ["run", "--no-prompt"]),
+  denoNpm,
+  files("deno files", deno, ["run", "--no-prompt", "-A"], "require"),
+  suite(
+    "deno without WebAssembly",
+    deno,
+    ["run", "--no-prompt", "--v8-flags=--jitless"],
+    INTERPRETED,
+  ),
+  suite("bun", bun, ["run"]),
+  files("bun files", bun, ["run"], "require"),
+  suite("bun without WebAssembly", bun, ["run"], REFERENCE, { BUN_JSC_useWasm: "0" }),
+  suite("bun without SIMD", bun, ["run"], REFERENCE, { BUN_JSC_useWasmSIMD: "0" }),
+];

@@ -1,0 +1,185 @@
+/**
+ * The suite that every runtime runs: plain ECMAScript, no framework, nothing but what the runtime
+ * has. A runner hands it the doors of the packed package and the answers that Node gave.
+ */
+
+import { inputOf, partsOf } from "./records.mjs";
+import { sha256 } from "./sha256.mjs";
+
+/**
+ * @param doors     the modules `core`, `schemes`, `safetensors` and `checkpoint`
+ * @param answers   what answers.mjs wrote
+ * @param expected  `kernels`: "wasm" or "reference"; `because`: words of the reason;
+ *                  `module`: a compiled kernels.wasm, for the streams of runtimes that forbid bytes;
+ *                  `onlySmall`: no tensors of more than a tile, for interpreters
+ * @returns the kernels that ran, why, and every check with its problem, if any
+ */
+export async function run(doors, answers, expected) {
+  const { core } = doors;
+  const checks = [];
+  const check = async (name, body) => {
+    try {
+      await body();
+      checks.push({ name, problem: "" });
+    } catch (error) {
+      checks.push({ name, problem: `${error?.name}: ${error?.message ?? error}` });
+    }
+  };
+
+  let report = { name: "none", reason: "did not load" };
+  await check("load: the doors are there", () => {
+    for (const name of ["quantize", "dequantize", "quantizeEmbeddings", "kernelReport"]) {
+      same(typeof core[name], "function", name);
+    }
+    same(typeof doors.schemes.createDynamicMap, "function", "schemes");
+    same(typeof doors.safetensors.openSafetensors, "function", "safetensors");
+    same(typeof doors.checkpoint.Plan, "function", "checkpoint");
+    same(doors.checkpoint.QuantizeSafetensorsStream, core.QuantizeSafetensorsStream, "one copy");
+    report = core.kernelReport();
+  });
+  await check("kernels: what was expected, and it says why", () => {
+    same(report.name, expected.kernels, `kernels (${report.reason})`);
+    const words = expected.because ?? "WebAssembly SIMD runs here";
+    if (!report.reason.includes(words)) throw new Error(`"${report.reason}" lacks "${words}"`);
+  });
+  await check(`kernels: "wasm" ${expected.kernels === "wasm" ? "runs" : "throws"}`, () => {
+    const call = () => core.quantize(new Float32Array(64), { kernels: "wasm" });
+    if (expected.kernels === "wasm") return same(call().kernels.name, "wasm", "kernels");
+    const error = thrown(call);
+    same(error.code, "UNSUPPORTED", "code");
+    same(error instanceof core.UnsupportedError, true, "instanceof");
+  });
+
+  // Where "auto" is the reference, once is enough.
+  const choices = report.name === "wasm" ? ["auto", "reference"] : ["auto"];
+  for (const quantType of doors.schemes.QUANT_TYPES) {
+    const cases = answers.cases.filter(
+      (one) => one.quantType === quantType && !(expected.onlySmall && one.input.count > 100_000),
+    );
+    await check(`bytes: ${quantType}`, () => {
+      if (cases.length === 0) throw new Error("no case");
+      for (const one of cases) for (const kernels of choices) checkCase(core, one, kernels);
+    });
+  }
+  await check("bytes: embeddings", () => {
+    for (const kernels of choices) {
+      same(embeddingsHash(core, kernels), answers.embeddings, kernels);
+    }
+  });
+  const { module } = expected;
+  await check("stream: a checkpoint, in odd chunks", async () => {
+    const source = bytesOfBase64(answers.stream.source);
+    for (const { options, sha } of answers.stream.outputs) {
+      for (const kernels of choices) {
+        same(await streamed(core, source, { ...options, kernels }), sha, kernels);
+      }
+    }
+  });
+  if (module !== undefined) {
+    await check("stream: with a module of the caller", async () => {
+      const source = bytesOfBase64(answers.stream.source);
+      const stream = new core.QuantizeSafetensorsStream({ kernels: "wasm", module });
+      same(stream.kernels.name, "wasm", "kernels");
+      const [{ options, sha }] = answers.stream.outputs;
+      same(await streamed(core, source, { ...options, kernels: "wasm", module }), sha, "bytes");
+    });
+  }
+  await check("errors: a wrong option is named", () => {
+    const error = thrown(() => core.quantize(new Float32Array(64), { blockSize: 63 }));
+    same(error instanceof core.ArgumentError, true, "instanceof");
+    same(`${error.name} ${error.code} ${error.argument}`, "ArgumentError ARGUMENT blockSize");
+    if (!/blockSize: expected one of 32, 64.*received 63/.test(error.message)) throw error;
+  });
+  await check("errors: NaN is refused", () => {
+    const error = thrown(() => core.quantize(Float32Array.of(1, NaN)));
+    same(error instanceof core.NonFiniteError, true, "instanceof");
+  });
+  await check("errors: a broken stream says what is wrong with it", async () => {
+    const error = await streamed(core, new Uint8Array(64).fill(0x7b), {}).then(
+      () => new Error("nothing was thrown"),
+      (reason) => reason,
+    );
+    same(error instanceof core.FormatError, true, `${error}: instanceof`);
+    if (!error.message.startsWith("stream, byte 0: ")) throw error;
+  });
+  return { kernels: report, checks };
+}
+
+/** What quantwise makes of a case, part by part. */
+export function answersOf(core, { quantType, options, input }, kernels) {
+  const record = core.quantize(inputOf(input), {
+    ...options,
+    quantType,
+    dtype: input.dtype,
+    kernels,
+  });
+  const restored = core.dequantize(record, { kernels, dtype: "float32" });
+  return hashes({ ...partsOf(record), restored });
+}
+
+function checkCase(core, one, kernels) {
+  const actual = answersOf(core, one, kernels);
+  for (const [part, sha] of Object.entries(one.expected)) {
+    same(actual[part], sha, `${one.name}, ${kernels}, ${part}`);
+  }
+}
+
+function hashes(parts) {
+  return Object.fromEntries(Object.entries(parts).map(([name, array]) => [name, sha256(array)]));
+}
+
+export function embeddingsHash(core, kernels) {
+  const embeddings = inputOf({ dtype: "float32", seed: 5, count: 48 * 96 });
+  const options = { dimensions: 96, kernels };
+  const parts = ["int8", "uint8", "binary", "ubinary"].map((precision) =>
+    sha256(core.quantizeEmbeddings(embeddings, { ...options, precision }).codes),
+  );
+  return parts.join(" ");
+}
+
+/** sha256 of what comes out when `source` goes in, by an odd number of bytes at a time. */
+export async function streamed(core, source, options) {
+  const stream = new core.QuantizeSafetensorsStream(options);
+  const CHUNK = 40_961;
+  let begin = 0;
+  const input = new ReadableStream({
+    pull(controller) {
+      if (begin >= source.length) return controller.close();
+      controller.enqueue(source.slice(begin, begin + CHUNK));
+      begin += CHUNK;
+    },
+  });
+  const reader = input.pipeThrough(stream).getReader();
+  const chunks = [];
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    chunks.push(value);
+  }
+  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let end = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, end);
+    end += chunk.length;
+  }
+  return sha256(bytes);
+}
+
+export function bytesOfBase64(text) {
+  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+}
+
+function same(actual, expected, what = "value") {
+  if (actual !== expected) {
+    throw new Error(`${what}: expected ${String(expected)}, received ${String(actual)}`);
+  }
+}
+
+function thrown(call) {
+  try {
+    call();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("nothing was thrown");
+}
