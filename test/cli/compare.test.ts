@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, type TestContext } from "vitest";
 import type { PageData } from "../../src/cli/report/page-data.ts";
 import { dequantize } from "../../src/index.ts";
 import { figuresOf } from "../../src/metrics/comparison-figures.ts";
@@ -498,41 +498,46 @@ describe("what goes wrong", () => {
 });
 
 describe("a disk", () => {
-  const mounts: string[] = [];
-  afterAll(() => {
-    for (const path of mounts) spawnSync("umount", [path]);
-  });
-
-  /** A file system of its own; undefined where only an administrator may mount one. */
-  function mounted(options: string): string | undefined {
+  /** Runs on a file system of its own, which only an administrator may mount. */
+  async function onDisk(
+    options: string,
+    context: TestContext,
+    act: (path: string) => Promise<void>,
+  ): Promise<void> {
     const path = join(temporaryFolder(), "disk");
     mkdirSync(path);
     const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", options, "tmpfs", path]);
-    if (status !== 0) return undefined;
-    mounts.push(path);
-    return path;
+    if (status !== 0) return context.skip("only root may mount a file system");
+    try {
+      await act(path);
+    } finally {
+      spawnSync("umount", [path]);
+    }
   }
 
-  const small = mounted("size=40k");
-  const readOnly = mounted("ro,size=40k");
-  if (small === undefined || readOnly === undefined) {
-    console.warn("SKIPPED: full and read-only disks, because only root may mount a file system");
-  }
+  it("that is full: told, and nothing is left", (context) =>
+    onDisk("size=40k", context, async (disk) => {
+      const path = join(disk, "report.html");
+      const { code, stderr } = await quantwise([
+        "compare",
+        original,
+        nf4,
+        "--html",
+        path,
+        "--quiet",
+      ]);
+      expect(stderr).toMatch(/^quantwise: cannot write .*: the disk is full; free some space/);
+      expect(code).toBe(1);
+      expect(namesIn(disk)).toEqual([]);
+    }));
 
-  it.runIf(small !== undefined)("that is full: told, and nothing is left", async () => {
-    const path = join(small as string, "report.html");
-    const { code, stderr } = await quantwise(["compare", original, nf4, "--html", path, "--quiet"]);
-    expect(stderr).toMatch(/^quantwise: cannot write .*: the disk is full; free some space/);
-    expect(code).toBe(1);
-    expect(namesIn(small as string)).toEqual([]);
-  });
-
-  it.runIf(readOnly !== undefined)("that is read-only: told before any work", async () => {
-    const path = join(readOnly as string, "report.html");
-    const { code, stderr } = await quantwise(["compare", original, nf4, "--html", path]);
-    expect(stderr).toMatch(/^quantwise: cannot create .*: the file system is read-only/);
-    expect(code).toBe(1);
-  });
+  it("that is read-only: told before any work", (context) =>
+    onDisk("ro,size=40k", context, async (disk) => {
+      const path = join(disk, "report.html");
+      const { code, stderr } = await quantwise(["compare", original, nf4, "--html", path]);
+      expect(stderr).toMatch(/^quantwise: cannot create .*: the file system is read-only/);
+      expect(code).toBe(1);
+    }));
 });
 
 describe("an interrupted job", () => {
