@@ -13,6 +13,7 @@ import { floatBytesAs, normalFloats } from "../checkpoint/safetensors-files.ts";
 /** 2 tiles, a short last block, a zero block, ties and both extremes of a block. */
 const COUNT = 270_336 + 33;
 const ROWS = 3 * 11;
+const SHAPE = [ROWS, COUNT / ROWS];
 
 const floats = normalFloats(COUNT, 2026);
 floats.fill(0, 640, 1408);
@@ -37,12 +38,40 @@ const CODINGS: Readonly<Record<string, QuantizeOptions>> = {
   "dynamic8 torch": { quantType: "dynamic8" },
   "dynamic8 torch 256": { quantType: "dynamic8", blockSize: 256 },
   "dynamic8 cuda 256": { quantType: "dynamic8", mode: "cuda", blockSize: 256 },
-  "llm-int8": { quantType: "llm-int8", shape: [ROWS, COUNT / ROWS] },
+  "llm-int8": { quantType: "llm-int8", shape: SHAPE },
   "llm-int8 threshold": {
     quantType: "llm-int8",
-    shape: [ROWS, COUNT / ROWS],
+    shape: SHAPE,
     threshold: 0.0625,
   },
+  af4: { quantType: "af4", doubleQuant: false },
+  "af4 nested": { quantType: "af4" },
+  "int8 64": { quantType: "int8", shape: SHAPE },
+  "int8 tensor": { quantType: "int8", granularity: "tensor" },
+  "int8 rows symmetric": {
+    quantType: "int8",
+    granularity: "channel",
+    symmetric: true,
+    shape: SHAPE,
+  },
+  "int8 33 nested": { quantType: "int8", blockSize: 33, doubleQuant: true, shape: SHAPE },
+  "int4 64 nested": { quantType: "int4", shape: SHAPE },
+  "int4 32 symmetric": {
+    quantType: "int4",
+    blockSize: 32,
+    symmetric: true,
+    doubleQuant: false,
+    shape: SHAPE,
+  },
+  "uint8 4096": { quantType: "uint8", blockSize: 4096 },
+  "uint8 columns": { quantType: "uint8", granularity: "channel", axis: 1, shape: SHAPE },
+  "uint4 64 nested": { quantType: "uint4" },
+  mxfp4: { quantType: "mxfp4", shape: SHAPE },
+  mxfp8: { quantType: "mxfp8", shape: SHAPE },
+  "mxfp8-e5m2": { quantType: "mxfp8-e5m2", shape: SHAPE },
+  nvfp4: { quantType: "nvfp4", shape: SHAPE },
+  "fp8-e4m3 tensor": { quantType: "fp8-e4m3" },
+  "fp8-e5m2 rows": { quantType: "fp8-e5m2", granularity: "channel", shape: SHAPE },
 };
 
 const hashes = JSON.parse(
@@ -65,6 +94,11 @@ function hashOf(record: QuantizedTensor): string {
     const nested = "nested" in record ? record.nested : undefined;
     add(nested?.absmax);
     add(nested === undefined ? undefined : Float32Array.of(nested.offset));
+  } else if ("scale" in record) {
+    add(record.scale);
+    if ("zeroPoint" in record) add(record.zeroPoint);
+    if ("nested" in record) add(record.nested?.ranges);
+    if ("tensorScale" in record) add(Float32Array.of(record.tensorScale as number));
   }
   return hash.digest("hex");
 }
