@@ -10,7 +10,7 @@ import { ByteStream } from "./byte-stream.ts";
 import { writeForward } from "./forward-file.ts";
 import { Plan, type PlanOptions } from "./plan.ts";
 import type { TensorReport } from "./report.ts";
-import { streamReader } from "./unit-reader.ts";
+import { refuseTooLargeUnits, streamReader } from "./unit-reader.ts";
 
 export interface QuantizeStreamOptions extends PlanOptions {
   /** config.json's `model_type` and `architectures`: which tensors are linear layers. */
@@ -143,10 +143,11 @@ export async function quantizeForward(
   try {
     const table = await input.readHeader();
     const plan = new Plan([{ name: input.name, table }], options.model ?? NO_MODEL, options);
-    const { maxTensorBytes, allowNonFinite, signal, onTensor } = options;
+    const { maxTensorBytes = MAX_TENSOR_BYTES, allowNonFinite, signal, onTensor } = options;
+    refuseTooLargeUnits(plan.units(), maxTensorBytes);
     const written = await writeForward(
       plan,
-      (unit) => streamReader(input, unit, maxTensorBytes ?? MAX_TENSOR_BYTES),
+      (unit) => streamReader(input, unit, maxTensorBytes),
       emit,
       workspace,
       { allowNonFinite, signal, onTensor },

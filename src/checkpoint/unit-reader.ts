@@ -32,22 +32,36 @@ export async function streamReader(
   maxTensorBytes: number,
 ): Promise<OpenReader> {
   const { entry } = unit;
-  const reason = whyWhole(unit);
-  if (reason === undefined) {
+  if (whyWhole(unit) === undefined) {
     return () => ({ fill: (target) => input.fill(target, entry.name) });
   }
+  refuseTooLarge(unit, maxTensorBytes);
   const byteCount = entry.end - entry.begin;
-  if (byteCount > maxTensorBytes) {
-    throw new PlanError(
-      `tensor ${quoted(entry.name)}: ${reason}, so a stream must hold all of its ${byteCount} ` +
-        `bytes, and maxTensorBytes (--max-tensor-bytes) allows ${maxTensorBytes}; raise it, or ` +
-        "convert from a file",
-    );
-  }
   const whole = new Uint8Array(byteCount);
   await input.fill(whole, entry.name);
   const source = bytesSource(whole);
   return unit.transpose ? transposing(unit, source, 0) : () => sourceReader(source, 0);
+}
+
+/**
+ * Refuses a plan that a stream cannot follow, before its first byte is written.
+ *
+ * @throws PlanError naming the tensor that would have to be held and is too large for that
+ */
+export function refuseTooLargeUnits(units: Iterable<Unit>, maxTensorBytes: number): void {
+  for (const unit of units) refuseTooLarge(unit, maxTensorBytes);
+}
+
+function refuseTooLarge(unit: Unit, maxTensorBytes: number): void {
+  const { name, begin, end } = unit.entry;
+  if (end - begin <= maxTensorBytes) return;
+  const reason = whyWhole(unit);
+  if (reason === undefined) return;
+  throw new PlanError(
+    `tensor ${quoted(name)}: ${reason}, so a stream must hold all of its ${end - begin} bytes, ` +
+      `and maxTensorBytes (--max-tensor-bytes) allows ${maxTensorBytes}; raise it, or convert ` +
+      "from a file",
+  );
 }
 
 /** Why a stream must hold all of a tensor; undefined when it need not. */

@@ -1,12 +1,14 @@
 /** Looks at samples of a compared model: where levels lie, and what other schemes would do. */
 
 import { native } from "../checkpoint/layouts/native.ts";
+import { variantsOf } from "../checkpoint/size-table/variants.ts";
 import { openValues, shapeOf } from "../checkpoint/stored/compare.ts";
 import { DecodedSource } from "../checkpoint/stored/decoded-source.ts";
 import { nameOf, type StoredModel, type StoredTensor } from "../checkpoint/stored/stored-model.ts";
 import { describeCoding, elementsOf } from "../checkpoint/stored/stored-size.ts";
 import type { KernelChoice } from "../kernels/kernel-set.ts";
 import { Histogram, type HistogramCounts } from "../metrics/histogram.ts";
+import { schemeOf } from "../schemes/registry.ts";
 import { codeFactsOf } from "../tensor/code-facts.ts";
 import { dequantize } from "../tensor/dequantize.ts";
 import { type CodingOptions, codingOf } from "../tensor/options.ts";
@@ -80,30 +82,22 @@ function median(numbers: ArrayLike<number>): number | undefined {
 const SAMPLE_ELEMENTS = 1 << 18;
 const SAMPLED_TENSORS = 12;
 
-/** What people choose between. */
-const CANDIDATES: readonly CodingOptions[] = [
-  { quantType: "nf4" },
-  { quantType: "nf4", doubleQuant: false },
-  { quantType: "fp4" },
-  { quantType: "af4" },
-  { quantType: "int4" },
-  { quantType: "int4", doubleQuant: false },
-  { quantType: "int4", symmetric: true, doubleQuant: false },
-  { quantType: "int4", blockSize: 32, doubleQuant: false },
-  { quantType: "int4", blockSize: 128, doubleQuant: false },
-  { quantType: "int4", granularity: "channel" },
-  { quantType: "int4", granularity: "tensor" },
-  { quantType: "mxfp4" },
-  { quantType: "nvfp4" },
-  { quantType: "int8" },
-  { quantType: "int8", granularity: "channel" },
-  { quantType: "int8", granularity: "tensor" },
-  { quantType: "llm-int8" },
-  { quantType: "dynamic8" },
-  { quantType: "mxfp8" },
-  { quantType: "fp8-e4m3" },
-  { quantType: "fp8-e5m2" },
-];
+/**
+ * Every scheme as `quantwise plan` lists it, and INT4 in other blocks. Unsigned integers are left
+ * out: they are where the signed ones are.
+ */
+function candidates(): CodingOptions[] {
+  const listed = variantsOf({}, false).filter(({ quantType }) => {
+    const scheme = schemeOf(quantType);
+    return scheme.family !== "affine" || scheme.format.signed;
+  });
+  return [
+    ...listed,
+    { quantType: "int4", symmetric: true, doubleQuant: false },
+    { quantType: "int4", blockSize: 32, doubleQuant: false },
+    { quantType: "int4", blockSize: 128, doubleQuant: false },
+  ];
+}
 
 export interface SampleOptions {
   readonly signal?: AbortSignal | undefined;
@@ -123,15 +117,16 @@ export async function schemePoints(
     );
   });
   const stride = Math.max(1, Math.ceil(weights.length / SAMPLED_TENSORS));
-  const sums = CANDIDATES.map(() => ({ error: 0, energy: 0, bytes: 0, elements: 0 }));
+  const schemes = candidates();
+  const sums = schemes.map(() => ({ error: 0, energy: 0, bytes: 0, elements: 0 }));
   for (let i = 0; i < weights.length; i += stride) {
     const sample = await sampleOf((weights[i] as (typeof weights)[number])[0], model, workspace);
     signal?.throwIfAborted();
-    for (const [at, options] of CANDIDATES.entries()) {
+    for (const [at, options] of schemes.entries()) {
       addPoint(sums[at] as PointSums, sample, options, kernels);
     }
   }
-  return CANDIDATES.flatMap((options, at) => {
+  return schemes.flatMap((options, at) => {
     const { error, energy, bytes, elements } = sums[at] as PointSums;
     if (energy === 0) return [];
     const scheme = describeCoding(codingOf(options));

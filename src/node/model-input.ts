@@ -1,69 +1,91 @@
 /** Finds what a model consists of: a file, or a directory with one file or with shards. */
 
-import { lstat, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { copyFile, lstat, open, readdir, readFile, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type ModelConfig, parseModelConfig } from "../checkpoint/config/model-config.ts";
+import {
+  CONFIG_NAME,
+  checkShards,
+  INDEX_NAME,
+  isOldWeights,
+  onlyWeights,
+  SINGLE_NAME,
+  whyNoWeights,
+} from "../checkpoint/model-files.ts";
 import { openSafetensors, parseIndex, type SafetensorsFile } from "../formats/safetensors/index.ts";
 import { FormatError, printable, quoted, StorageError } from "../foundation/errors.ts";
+import { isWebModel } from "../web/model-place.ts";
 import { type FileSource, openFileSource } from "./file-source.ts";
 import { storageError } from "./storage-error.ts";
-
-export const INDEX_NAME = "model.safetensors.index.json";
-const SINGLE_NAME = "model.safetensors";
-const CONFIG_NAME = "config.json";
-
-/**
- * The old weights in one form or another are never copied. What belongs to the model in forms of
- * their own, wherever they lie:
- */
-const OTHER_FORMS = /\.(pth|ckpt|gguf|ggml|onnx|onnx_data|h5|msgpack|ot|tflite|nemo)$/;
-
-/** … and the checkpoint itself at the top, under the names that loaders know. */
-const WEIGHT_FILES =
-  /^((model|pytorch_model|diffusion_pytorch_model|consolidated|tf_model|flax_model)\b.*\.(safetensors|bin|pt|h5)|.*\.(safetensors|bin)\.index\.json)$/;
+import { openWebInput, type WebInputOptions } from "./web-input.ts";
 
 export interface ModelInput {
+  readonly kind: "file" | "directory";
   readonly files: readonly SafetensorsFile[];
   readonly config: ModelConfig | undefined;
-  /** Files to copy beside the weights, relative to `directory`. */
+  /** What lies, or may lie, beside the weights, relative to them. */
   readonly sidecars: readonly string[];
   /** Files that are left behind as other forms of the weights. */
   readonly leftOut: readonly string[];
-  readonly directory: string;
+  /** False: files come from a server that ignores ranges, and can be read from front to back only. */
+  readonly hasRanges: boolean;
+  /** Writes a sidecar to `target`, which must not exist, and makes it durable. */
+  copySidecar(path: string, target: string): Promise<void>;
   close(): Promise<void>;
 }
 
+export interface OpenModelOptions extends WebInputOptions {
+  /** A config.json to use instead of the one beside the weights. */
+  readonly config?: string | undefined;
+}
+
 /**
- * @param configPath a config.json to use instead of the one beside the weights
- * @throws StorageError, FormatError
+ * @param input a path, an http or https URL, or hf:org/name[@revision]
+ * @throws ArgumentError, StorageError, FormatError, or the signal's reason
  */
-export async function openModel(path: string, configPath?: string): Promise<ModelInput> {
+export async function openModel(
+  input: string,
+  options: OpenModelOptions = {},
+): Promise<ModelInput> {
+  const config = options.config === undefined ? undefined : await readConfig(options.config);
+  return isWebModel(input) ? openWebInput(input, config, options) : openLocal(input, config);
+}
+
+async function openLocal(path: string, givenConfig: ModelConfig | undefined): Promise<ModelInput> {
   const stats = await stat(path).catch((cause: unknown) => {
     throw storageError("cannot open", path, cause);
   });
   const isDirectory = stats.isDirectory();
   const directory = isDirectory ? path : dirname(path);
-  const config =
-    configPath === undefined ? await readConfigBeside(directory) : await readConfig(configPath);
+  const config = givenConfig ?? (await readConfigBeside(directory));
   const opened: FileSource[] = [];
   const close = async () => {
     await Promise.all(opened.map((source) => source.close()));
   };
   try {
-    const paths = isDirectory ? await weightFiles(path) : { names: [path], weightMap: undefined };
+    const { names, weightMap } = isDirectory
+      ? await weightFiles(path)
+      : { names: [basename(path)], weightMap: undefined };
     const files: SafetensorsFile[] = [];
-    for (const name of paths.names) {
-      const source = await openFileSource(isDirectory ? join(path, name) : name);
+    for (const name of names) {
+      const source = await openFileSource(isDirectory ? join(path, name) : path);
       opened.push(source);
       files.push(await openSafetensors(source));
     }
-    checkShards(files, paths.weightMap, join(directory, INDEX_NAME));
+    checkShards(files, names, weightMap, join(directory, INDEX_NAME));
     const others = isDirectory ? await filesBelow(path) : [];
-    const own = new Set([CONFIG_NAME, INDEX_NAME, ...paths.names]);
+    const own = new Set([CONFIG_NAME, INDEX_NAME, ...names]);
     const besides = others.filter((name) => !own.has(name));
-    const sidecars = besides.filter((name) => !isOldWeights(name));
-    const leftOut = besides.filter(isOldWeights);
-    return { files, config, sidecars, leftOut, directory, close };
+    return {
+      kind: isDirectory ? "directory" : "file",
+      files,
+      config,
+      sidecars: besides.filter((name) => !isOldWeights(name)),
+      leftOut: besides.filter(isOldWeights),
+      hasRanges: true,
+      copySidecar: (name, target) => copyDurably(join(directory, name), target),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -112,62 +134,19 @@ async function weightFiles(directory: string): Promise<WeightFiles> {
     }
     return { names: shards, weightMap };
   }
-  const candidates = names.filter((name) => name.endsWith(".safetensors"));
-  if (candidates.length === 1) return { names: candidates, weightMap: undefined };
-  throw new StorageError(`${printable(directory)}: ${whyNoWeights(names, candidates.length)}`);
+  const only = onlyWeights(names);
+  if (only !== undefined) return { names: [only], weightMap: undefined };
+  throw new StorageError(`${printable(directory)}: ${whyNoWeights(names)}`);
 }
 
-function whyNoWeights(names: readonly string[], candidates: number): string {
-  if (candidates > 1) {
-    return `${candidates} .safetensors files but no ${INDEX_NAME}, which says which tensor is where`;
+async function copyDurably(path: string, target: string): Promise<void> {
+  await copyFile(path, target);
+  const handle = await open(target, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
-  if (names.some((name) => /\.(bin|pt|pth|ckpt)$/.test(name))) {
-    return "only PyTorch pickles; convert them to safetensors first (save_pretrained does)";
-  }
-  return `no ${SINGLE_NAME} and no ${INDEX_NAME}; expected a checkpoint directory`;
-}
-
-/** Every tensor must be in exactly one shard, the one that the index names. */
-function checkShards(
-  files: readonly SafetensorsFile[],
-  weightMap: ReadonlyMap<string, string> | undefined,
-  indexPath: string,
-): void {
-  const seen = new Map<string, string>();
-  for (const { table, source } of files) {
-    const shard = basename(source.name);
-    for (let i = 0; i < table.length; i++) {
-      const tensor = table.nameAt(i);
-      const other = seen.get(tensor);
-      if (other !== undefined) {
-        throw new FormatError(`it is in ${quoted(other)} too; expected one shard to hold it`, {
-          file: source.name,
-          tensor,
-        });
-      }
-      if (files.length > 1) seen.set(tensor, shard);
-      const listed = weightMap?.get(tensor);
-      if (weightMap === undefined || listed === shard) continue;
-      const problem =
-        listed === undefined
-          ? `${INDEX_NAME} does not list it`
-          : `${INDEX_NAME} says that it is in ${quoted(listed)}`;
-      throw new FormatError(problem, { file: source.name, tensor });
-    }
-  }
-  for (const [tensor, shard] of weightMap ?? []) {
-    const file = files.find(({ source }) => basename(source.name) === shard);
-    if (file === undefined || file.table.indexOf(tensor) < 0) {
-      throw new FormatError(`it is listed in ${quoted(shard)}, which does not hold it`, {
-        file: indexPath,
-        tensor,
-      });
-    }
-  }
-}
-
-function isOldWeights(path: string): boolean {
-  return OTHER_FORMS.test(path) || WEIGHT_FILES.test(path);
 }
 
 /** All files, but for hidden directories (.git, .cache) and links that lead to directories. */

@@ -25,7 +25,7 @@ import { Plan } from "../checkpoint/plan.ts";
 import { MAX_TENSOR_BYTES } from "../checkpoint/quantize-stream.ts";
 import { addToTotals, NO_TOTALS, reportOf, type TensorReport } from "../checkpoint/report.ts";
 import type { SourceFile } from "../checkpoint/source-file.ts";
-import { streamReader, unitReader } from "../checkpoint/unit-reader.ts";
+import { refuseTooLargeUnits, streamReader, unitReader } from "../checkpoint/unit-reader.ts";
 import { warningsOf } from "../checkpoint/warnings.ts";
 import type { SafetensorsFile } from "../formats/safetensors/index.ts";
 import { printable } from "../foundation/errors.ts";
@@ -83,6 +83,9 @@ export class QuantizeJob {
         : "";
     const bytes = plan.files.reduce((sum, { table }) => sum + table.dataBytes, 0);
     this.#options.onPlan?.({ tensors: plan.length, bytes, warnings: this.#warnings });
+    if (input instanceof ByteStream) {
+      refuseTooLargeUnits(plan.units(), this.#options.maxTensorBytes ?? MAX_TENSOR_BYTES);
+    }
     if (this.#options.dryRun === true) {
       for (const unit of plan.units()) {
         const report = reportOf(unit, plan.outputs(unit, "longest"), undefined);

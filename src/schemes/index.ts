@@ -7,7 +7,6 @@
  * createDynamicMap({ signed: true }).length; // 256
  */
 
-export { AF4 } from "./af4.ts";
 export { type AffineFormat, INT4, INT8, UINT4, UINT8 } from "./affine.ts";
 export type { Codebook, CudaDecision, QuantMode } from "./codebook.ts";
 export { createDynamicMap, dynamic8 } from "./dynamic8.ts";

@@ -1,10 +1,17 @@
 /** What a table for a count takes for granted, and what its figures tell. */
 
+import { QUANT_TYPES, schemeOf } from "../../schemes/registry.ts";
 import { NESTED_BLOCK_SIZE } from "../../tensor/nested-absmax.ts";
 import { NESTED_SCALE_GROUP } from "../../tensor/nested-scale.ts";
 import { type Coding, codingOf } from "../../tensor/options.ts";
 import { LAYOUTS } from "../layouts/registry.ts";
 import type { SizeRow } from "./row.ts";
+
+/** 4-bit quant types whose scale is an absmax. */
+const CODEBOOKS4 = QUANT_TYPES.filter((quantType) => {
+  const { family, bits } = schemeOf(quantType);
+  return family === "codebook" && bits === 4;
+});
 
 export function countNotes(parameters: number, rows: readonly SizeRow[]): string[] {
   return [...lessonNotes(parameters, rows), ...codebookNotes(rows)];
@@ -38,8 +45,8 @@ export function countAssumptions(
   }
   if (has((coding) => coding.family === "codebook" && coding.quantType !== "dynamic8")) {
     assumptions.push(
-      "nf4, fp4, af4: absmax is float32, 4 bytes; double quantized 1 byte, and a second level of 4 " +
-        `bytes for every ${NESTED_BLOCK_SIZE} blocks and 4 more for the tensor`,
+      `${CODEBOOKS4.join(", ")}: absmax is float32, 4 bytes; double quantized 1 byte, and a second ` +
+        `level of 4 bytes for every ${NESTED_BLOCK_SIZE} blocks and 4 more for the tensor`,
     );
   }
   if (has(isBitsandbytes4)) {
@@ -91,7 +98,7 @@ function codebookNotes(rows: readonly SizeRow[]): string[] {
     const plain = 4 + 32 / size;
     const double = 4 + 8 / size + 32 / (size * NESTED_BLOCK_SIZE);
     return (
-      `nf4, fp4 and af4 in blocks of ${size}: 4 + 32/${size} = ${plain.toFixed(3)} bits a weight; ` +
+      `${CODEBOOKS4.slice(0, -1).join(", ")} and ${CODEBOOKS4.at(-1)} in blocks of ${size}: 4 + 32/${size} = ${plain.toFixed(3)} bits a weight; ` +
       `double quantized 4 + 8/${size} + 32/(${size}·${NESTED_BLOCK_SIZE}) = ${double.toFixed(3)}`
     );
   });

@@ -1,7 +1,7 @@
 /** `quantwise compare`: how far a quantized model is from its original. */
 
 import { Command, Option } from "commander";
-import { printable } from "../../foundation/errors.ts";
+import { ArgumentError, printable } from "../../foundation/errors.ts";
 import { addComparisons } from "../../metrics/comparison.ts";
 import {
   type ComparisonFigures,
@@ -89,6 +89,14 @@ async function run(
   signal: AbortSignal,
 ): Promise<void> {
   const { html, tensor, overwrite = false, limit, json = false, quiet = false, ...options } = flags;
+  if (html === undefined && (tensor !== undefined || overwrite)) {
+    const option = tensor === undefined ? "--overwrite" : "--tensor";
+    throw new ArgumentError(
+      option,
+      "--html beside it: it is about the report",
+      tensor ?? overwrite,
+    );
+  }
   const progress = new Progress(quiet || (json && !process.stderr.isTTY));
   const started = performance.now();
   const report =
