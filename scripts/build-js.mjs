@@ -47,6 +47,25 @@ const library = await build({
   mainFields: ["module", "main"],
 });
 
+// The same doors for workerd, which compiles no bytes: kernels.wasm is imported.
+const workerd = await build({
+  ...common,
+  outdir: `${out}/workerd`,
+  entryPoints: {
+    index: "src/index.ts",
+    schemes: "src/schemes/index.ts",
+    safetensors: "src/formats/safetensors/index.ts",
+    checkpoint: "src/checkpoint/index.ts",
+    threads: "src/threads/web.ts",
+  },
+  splitting: true,
+  // Beside the doors, so that one relative path to kernels.wasm serves every file.
+  chunkNames: "[name]-[hash]",
+  platform: "neutral",
+  mainFields: ["module", "main"],
+  plugins: [importedKernels("../../kernels.wasm")],
+});
+
 // The command, for Node.
 const command = await build({
   ...common,
@@ -60,7 +79,21 @@ const command = await build({
 
 // npm would leave out what git ignores.
 writeFileSync("build/.npmignore", "*.map\nkernels.debug.*\nsample-nf4/\n");
-writeFileSync(join(out, "THIRD-PARTY.txt"), licences([library, command, page]));
+writeFileSync(join(out, "THIRD-PARTY.txt"), licences([library, workerd, command, page]));
+
+/** Puts a module that the bundler or the runtime imports in the place of the embedded one. */
+function importedKernels(path) {
+  return {
+    name: "imported-kernels",
+    setup(build) {
+      build.onResolve({ filter: /\.wasm$/ }, () => ({ path, external: true }));
+      build.onLoad({ filter: /[\\/]embedded-module\.ts$/ }, () => ({
+        contents: `import module from "${path}";\nexport const embeddedModule = () => module;\n`,
+        loader: "ts",
+      }));
+    },
+  };
+}
 
 /** The licence texts of the packages that went into the bundles. */
 function licences(results) {

@@ -6,9 +6,10 @@
 import { createProject } from "./lib/project.mjs";
 import { failedRow, tableOf } from "./lib/rows.mjs";
 import { commands } from "./runners/commands.mjs";
+import { edges } from "./runners/edges.mjs";
 
 const words = process.argv.slice(2);
-const all = [...commands];
+const all = [...commands, ...edges];
 const chosen = all.filter(
   ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
 );

@@ -2,7 +2,7 @@
 
 import { instantiateSync } from "@assemblyscript/loader";
 import { UnsupportedError } from "../../foundation/errors.ts";
-import { kernelsWasm } from "./binary.generated.ts";
+import { embeddedModule } from "./embedded-module.ts";
 import { ABI_VERSION, EXPORT_NAMES, type KernelExports } from "./exports.ts";
 
 export interface KernelInstance {
@@ -11,14 +11,6 @@ export interface KernelInstance {
 }
 
 const PAGE_BYTES = 65536;
-
-let compiled: WebAssembly.Module | undefined;
-
-/** The embedded module, compiled on first use. */
-export function embeddedModule(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(kernelsWasm());
-  return compiled;
-}
 
 /**
  * A new instance with its own memory, as small as the module allows.

@@ -1,0 +1,5 @@
+/** The compiled kernels, imported: only workerd can. */
+
+import module from "quantwise/kernels.wasm";
+
+export { module };
