@@ -25,7 +25,7 @@ import {
   packWords,
   valuesOf,
 } from "./packed-vectors.ts";
-import { readFile, type TestTensor } from "./safetensors-files.ts";
+import { readFile, type TestTensor, weights } from "./safetensors-files.ts";
 
 const DTYPES: Readonly<Record<string, string>> = {
   float32: "F32",
@@ -231,8 +231,18 @@ describe("a converted linear layer", () => {
     { quantType: "int8", symmetric: false, blockSize: 128 },
   ];
 
-  describe.each(["F32", "F16", "BF16"] as const)("in %s", (dtype) => {
-    const tensors = llamaTensors({ layers: 1, hidden: 128, dtype });
+  const sizes = {
+    F32: 0.02,
+    BF16: 0.02,
+    F16: 0.02,
+    "F16, scales of int8 subnormal": 3e-4,
+  } as const;
+
+  describe.each(Object.entries(sizes))("in %s", (kind, deviation) => {
+    const dtype = kind.split(",")[0] as "F32" | "F16" | "BF16";
+    const tensors = llamaTensors({ layers: 1, hidden: 128 }).map(({ name, shape }, seed) =>
+      weights(name, shape, dtype, { seed, deviation }),
+    );
     const input = writeModel(join(temporaryFolder(), "model"), tensors);
 
     it.each(options)("has the codes of its stored scales: %o", async (coding) => {

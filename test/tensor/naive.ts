@@ -287,11 +287,12 @@ function clamp(x: number, low: number, high: number): number {
   return Math.min(high, Math.max(low, x));
 }
 
-/** To 8 or 11 significant bits; float16 within its normal range. */
+/** To 8 or 11 significant bits; float16 has multiples of 2^-24 below 2^-14, and none below one. */
 function roundedScale(scale: number, dtype: FloatDtype): number {
   if (dtype === "float32") return scale;
-  const bits = dtype === "bfloat16" ? 8 : 11;
-  const unit = 2 ** (Math.floor(Math.log2(scale)) - bits + 1);
+  const isHalf = dtype === "float16";
+  const exponent = Math.max(Math.floor(Math.log2(scale)), isHalf ? -14 : -126);
+  const unit = 2 ** (exponent - (isHalf ? 10 : 7));
   const rounded = nearestEven(scale / unit) * unit;
-  return dtype === "float16" ? clamp(rounded, 2 ** -24, 65504) : rounded;
+  return isHalf ? clamp(rounded, unit, 65504) : rounded;
 }
