@@ -28,6 +28,8 @@ const CASES: readonly Case[] = [
   ["nested scales in rows shorter than a block", "uint4", [60_001, 5], block(64)],
   ["nested scales in groups of a million elements", "int4", [1, 1_050_001], block(4096)],
   ["the largest blocks in a vector", "uint8", [300_007], block(4096)],
+  ["more than a million scales", "uint8", [1_050_001, 1], block(32)],
+  ["more than a million scales of one byte", "nvfp4", [1_050_001, 1], {}],
   ["nested bytes", "int8", [3, 100_003], block(100, { doubleQuant: true })],
   ["one scale", "int8", [377, 801], tensor],
   ["one scale, symmetric, odd", "int4", [377, 801], { ...tensor, symmetric: true }],
@@ -60,7 +62,7 @@ function countOf(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1);
 }
 
-describe("a tensor of several tiles", () => {
+describe("a tensor of several tiles", { timeout: 30_000 }, () => {
   it.each(CASES)("has the bytes of plain loops: %s, %s %o", (_, quantType, shape, options) => {
     const count = countOf(shape);
     expect(4 * count).toBeGreaterThan(TILE_BYTES);
@@ -77,7 +79,7 @@ describe("a tensor of several tiles", () => {
   });
 });
 
-describe("NaN behind the first tile", () => {
+describe("NaN behind the first tile", { timeout: 30_000 }, () => {
   const shape = [301, 1001];
   const at = 290_003;
 
