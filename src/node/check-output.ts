@@ -3,6 +3,7 @@
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { ArgumentError } from "../foundation/errors.ts";
+import { isWebModel } from "../web/model-place.ts";
 import { refuseExisting } from "./output.ts";
 
 /** Refuses an output that exists, or that would swallow its own input. */
@@ -13,7 +14,7 @@ export async function checkOutput(
   overwrite: boolean,
 ): Promise<void> {
   await refuseExisting(output, overwrite, kind);
-  if (input === "-") return;
+  if (input === "-" || isWebModel(input)) return;
   const source = await realPathOf(resolve(input));
   const target = await realPathOf(resolve(output));
   if (source === target || source.startsWith(target + sep) || target.startsWith(source + sep)) {

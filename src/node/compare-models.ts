@@ -23,6 +23,7 @@ import {
 } from "./compare-samples.ts";
 import { openStored } from "./dequantize-model.ts";
 import { type ModelInput, openModel } from "./model-input.ts";
+import { checkTokenOrigins } from "./web-input.ts";
 
 export interface CompareModelsOptions {
   /** A config.json to use instead of the one beside the original. */
@@ -34,6 +35,8 @@ export interface CompareModelsOptions {
   /** @defaultValue "auto" */
   readonly kernels?: KernelChoice;
   readonly signal?: AbortSignal;
+  /** For models at one address; see `openModel`. */
+  readonly token?: string;
   /** Number of tensors, and of their elements, before the first is read. */
   readonly onPlan?: (plan: { readonly tensors: number; readonly elements: number }) => void;
   readonly onElements?: (elementCount: number) => void;
@@ -68,7 +71,7 @@ export interface ModelComparison {
 }
 
 /**
- * Compares two models on disk, tile by tile; either may be quantized in any form that is read.
+ * Compares two models, tile by tile; either may be quantized in any form that is read.
  *
  * @throws PlanError when they have no tensor in common, or shapes differ; FormatError, StorageError
  */
@@ -77,9 +80,11 @@ export async function compareModels(
   quantized: string,
   options: CompareModelsOptions = {},
 ): Promise<ModelComparison> {
-  const left = await openModel(original, options.config);
+  const { config, token, signal } = options;
+  checkTokenOrigins([original, quantized], token);
+  const left = await openModel(original, { config, token, signal });
   try {
-    const right = await openModel(quantized);
+    const right = await openModel(quantized, { token, signal });
     try {
       return await compareOpen(left, right, options);
     } finally {

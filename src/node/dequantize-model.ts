@@ -40,6 +40,8 @@ export interface DequantizeModelOptions {
   /** @defaultValue "auto" */
   readonly kernels?: KernelChoice;
   readonly signal?: AbortSignal;
+  /** For a model at an address; see `openModel`. */
+  readonly token?: string;
   readonly onPlan?: (plan: PlannedJob) => void;
   /** Bytes that were written since the last call. */
   readonly onBytes?: (byteCount: number) => void;
@@ -72,7 +74,7 @@ export interface DequantizeModelResult {
  * Expands the model at `input`, in any layout that quantwise reads, into `output`. Tensors that are
  * not quantized are copied as they are, whatever `dtype` says.
  *
- * @param input a .safetensors file or a checkpoint directory
+ * @param input as of `openModel`
  * @param output a .safetensors file, or a directory
  * @throws ArgumentError, PlanError (nothing is quantized), FormatError, StorageError, or the
  * signal's reason; in every case the output's name is untouched
@@ -90,7 +92,7 @@ export async function dequantizeModel(
     throw new ArgumentError(which, "a file or a directory: scales lie behind their codes", "-");
   }
   await checkOutput(input, output, kind, options.overwrite === true);
-  const model = await openModel(input, options.config);
+  const model = await openModel(input, options);
   try {
     return await expand(model, output, kind, options);
   } finally {
@@ -165,6 +167,13 @@ async function write(
     onTensor?.({ name, shape, dtype: as, ...(quantType === undefined ? {} : { quantType }) });
   };
   try {
+    // The small files first: what an address does not give is known before the long work.
+    if (kind === "directory") {
+      await copySidecars(pending, model, signal);
+      if (model.config !== undefined) {
+        await writeConfig(pending, plainConfigText(model.config, dtype));
+      }
+    }
     const written = await convertUnits(
       plan,
       (index) => plan.open(index, model.files, workspace),
@@ -173,13 +182,7 @@ async function write(
       workspace,
       { signal, onBytes, onTensor: ({ name, shape, dtype: as }) => tell(name, shape, as) },
     );
-    if (kind === "directory") {
-      await writeIndex(pending, plan, outputs, written);
-      if (model.config !== undefined) {
-        await writeConfig(pending, plainConfigText(model.config, dtype));
-      }
-      await copySidecars(pending, model, signal);
-    }
+    if (kind === "directory") await writeIndex(pending, plan, outputs, written);
     signal?.throwIfAborted();
     await pending.commit();
   } catch (error) {

@@ -22,7 +22,7 @@ export {
   type InspectModelOptions,
   inspectModel,
 } from "./inspect-model.ts";
-export { type ModelInput, openModel } from "./model-input.ts";
+export { type ModelInput, type OpenModelOptions, openModel } from "./model-input.ts";
 export { type PlanSizesOptions, planSizes } from "./plan-sizes.ts";
 export { quantizeModel } from "./quantize-model.ts";
 export {

@@ -18,6 +18,8 @@ export interface InspectModelOptions {
   /** @defaultValue "auto" */
   readonly kernels?: KernelChoice;
   readonly signal?: AbortSignal;
+  /** For a model at an address; see `openModel`. */
+  readonly token?: string;
   readonly onPlan?: (plan: { readonly tensors: number; readonly bytes: number }) => void;
   readonly onBytes?: (byteCount: number) => void;
 }
@@ -63,7 +65,7 @@ export async function inspectModel(
   path: string,
   options: InspectModelOptions = {},
 ): Promise<InspectedModel> {
-  const model = await openModel(path, options.config);
+  const model = await openModel(path, options);
   try {
     const stored = await openStored(model);
     const all = [...stored.tensors()];

@@ -16,23 +16,11 @@ import { openSafetensors, parseIndex, type SafetensorsFile } from "../formats/sa
 import { FormatError, printable, quoted, StorageError } from "../foundation/errors.ts";
 import { isWebModel } from "../web/model-place.ts";
 import { type FileSource, openFileSource } from "./file-source.ts";
+import type { ModelInput } from "./opened-model.ts";
 import { storageError } from "./storage-error.ts";
 import { openWebInput, type WebInputOptions } from "./web-input.ts";
 
-export interface ModelInput {
-  readonly kind: "file" | "directory";
-  readonly files: readonly SafetensorsFile[];
-  readonly config: ModelConfig | undefined;
-  /** What lies, or may lie, beside the weights, relative to them. */
-  readonly sidecars: readonly string[];
-  /** Files that are left behind as other forms of the weights. */
-  readonly leftOut: readonly string[];
-  /** False: files come from a server that ignores ranges, and can be read from front to back only. */
-  readonly hasRanges: boolean;
-  /** Writes a sidecar to `target`, which must not exist, and makes it durable. */
-  copySidecar(path: string, target: string): Promise<void>;
-  close(): Promise<void>;
-}
+export type { ModelInput };
 
 export interface OpenModelOptions extends WebInputOptions {
   /** A config.json to use instead of the one beside the weights. */

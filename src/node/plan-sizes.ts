@@ -12,6 +12,7 @@ import {
   parameterCountOf,
 } from "../checkpoint/size-table/index.ts";
 import { ArgumentError, printable } from "../foundation/errors.ts";
+import { isWebModel } from "../web/model-place.ts";
 import { openModel } from "./model-input.ts";
 
 export interface PlanSizesOptions extends ModelTableOptions {
@@ -20,6 +21,8 @@ export interface PlanSizesOptions extends ModelTableOptions {
   /** Of a count: weights in a row. @defaultValue 4096 */
   readonly columns?: number;
   readonly signal?: AbortSignal;
+  /** For a model at an address; see `openModel`. */
+  readonly token?: string;
 }
 
 /**
@@ -39,19 +42,18 @@ export async function planSizes(
   const count = parameterCountOf(input);
   const stats = await stat(input).catch(() => undefined);
   if (stats === undefined && count !== undefined) return sizesOfCount(count, options);
-  if (stats === undefined && !isPathLike(input)) {
+  if (stats === undefined && !isPathLike(input) && !isWebModel(input)) {
     const allowed = `a .safetensors file, a checkpoint directory, or ${PARAMETER_COUNT_FORM}`;
     throw new ArgumentError("model", allowed, input);
   }
-  const { config, columns, signal, ...tableOptions } = options;
+  const { config, columns, signal, token, ...tableOptions } = options;
   if (columns !== undefined) {
     throw new ArgumentError("columns", "none for a model: its header tells", columns);
   }
-  const model = await openModel(input, config);
+  const model = await openModel(input, { config, signal, token });
   try {
     const files = model.files.map(({ source, table }) => ({ name: source.name, table }));
-    const output = stats?.isDirectory() === true ? "directory" : "file";
-    const steps = modelTableSteps(files, model.config, output, tableOptions);
+    const steps = modelTableSteps(files, model.config, model.kind, tableOptions);
     let step = steps.next();
     for (; step.done !== true; step = steps.next()) {
       await nextTurn();
@@ -68,7 +70,7 @@ export async function planSizes(
 
 /** A count has no tensors to select, and no file to put them into. */
 function sizesOfCount(count: number, options: PlanSizesOptions): CountTable {
-  const { config, exclude, include, rules, format, maxShardSize, signal: _, ...rest } = options;
+  const { config, exclude, include, rules, format, maxShardSize, signal, token, ...rest } = options;
   const rule = rules?.map(({ pattern, action }) => `${pattern}=${action}`);
   const ofModels = { config, exclude, include, rule, format, maxShardSize };
   for (const [argument, value] of Object.entries(ofModels)) {

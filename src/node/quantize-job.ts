@@ -73,7 +73,8 @@ export class QuantizeJob {
     }
   }
 
-  async run(input: ModelInput | ByteStream): Promise<QuantizeModelResult> {
+  /** @param model whose sidecars belong to the output; a bare stream has none */
+  async run(input: ModelInput | ByteStream, model?: ModelInput): Promise<QuantizeModelResult> {
     const plan = this.#plan;
     const outputs = this.#outputs();
     // The skip list may refuse the plan: before anything is created.
@@ -100,15 +101,16 @@ export class QuantizeJob {
     }
     const pending = await this.#pending();
     const pool = this.#newPool(input, bytes);
+    const { signal } = this.#options;
     try {
-      const files = await this.#convert(input, outputs, pending, workspace, pool);
+      // The small files first: what an address does not give is known before the long work.
       if (this.#kind === "directory") {
-        await writeIndex(pending, this.#plan, outputs, files);
+        if (model !== undefined) await copySidecars(pending, model, signal);
         await writeConfig(pending, configText);
-        if (!(input instanceof ByteStream))
-          await copySidecars(pending, input, this.#options.signal);
       }
-      this.#options.signal?.throwIfAborted();
+      const files = await this.#convert(input, outputs, pending, workspace, pool);
+      if (this.#kind === "directory") await writeIndex(pending, this.#plan, outputs, files);
+      signal?.throwIfAborted();
       await pending.commit();
       const sizes = files.map(({ name, bytes: size }) => ({ name, bytes: size }));
       const totalBytes = sizes.reduce((sum, file) => sum + file.bytes, 0);

@@ -12,11 +12,12 @@ import {
   type QuantizeModelOptions,
   type QuantizeModelResult,
 } from "./quantize-options.ts";
+import { forwardStream } from "./web-input.ts";
 
 /**
  * Quantizes the model at `input` into `output`.
  *
- * @param input a .safetensors file, a checkpoint directory, or "-" for standard input
+ * @param input as of `openModel`, or "-" for standard input
  * @param output a .safetensors file, "-" for standard output, or a directory
  * @throws ArgumentError, PlanError, FormatError, NonFiniteError, StorageError, or the signal's
  * reason; in every case the output's name is untouched
@@ -30,13 +31,15 @@ export async function quantizeModel(
   const kind = outputKindOf(output);
   if (kind !== "stdout") await checkOutput(input, output, kind, options.overwrite === true);
   if (input !== "-") {
-    const model = await openModel(input, options.config);
+    const model = await openModel(input, options);
     try {
       refuseQuantized(model.config);
       const files = model.files.map(({ source, table }) => ({ name: source.name, table }));
-      return await new QuantizeJob(output, kind, options, model.config, files, model.leftOut).run(
-        model,
-      );
+      const job = new QuantizeJob(output, kind, options, model.config, files, model.leftOut);
+      if (model.hasRanges || files.length > 1) return await job.run(model, model);
+      const forward = forwardStream(model, options.signal);
+      await forward.readHeader();
+      return await job.run(forward, model);
     } finally {
       await model.close();
     }

@@ -29,6 +29,8 @@ export interface QuantizeModelOptions extends PlanOptions {
    */
   readonly threads?: number;
   readonly signal?: AbortSignal;
+  /** For a model at an address; see `openModel`. */
+  readonly token?: string;
   /** What is planned, before the first byte is written. */
   readonly onPlan?: (plan: PlannedJob) => void;
   /** Source bytes that were carried over since the last call. */

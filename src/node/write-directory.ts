@@ -1,13 +1,14 @@
 /** What a checkpoint directory has beside its weights. */
 
-import { copyFile, mkdir, open, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ConversionPlan } from "../checkpoint/conversion-plan.ts";
 import type { WrittenFile } from "../checkpoint/convert.ts";
+import { INDEX_NAME } from "../checkpoint/model-files.ts";
 import type { OutputFile } from "../checkpoint/output-plan.ts";
 import { weightMapEntries } from "../checkpoint/weight-map.ts";
 import { encodeIndexChunks } from "../formats/safetensors/index.ts";
-import { INDEX_NAME, type ModelInput } from "./model-input.ts";
+import type { ModelInput } from "./model-input.ts";
 import type { PendingOutput } from "./output.ts";
 import { storageError } from "./storage-error.ts";
 
@@ -42,27 +43,18 @@ export async function writeConfig(pending: PendingOutput, text: string): Promise
 /** Tokenizer and whatever else lies beside the weights. */
 export async function copySidecars(
   pending: PendingOutput,
-  { directory, sidecars }: ModelInput,
+  model: ModelInput,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  for (const path of sidecars) {
+  for (const path of model.sidecars) {
     signal?.throwIfAborted();
     const target = join(pending.path, path);
     try {
       await mkdir(dirname(target), { recursive: true });
-      await copyFile(join(directory, path), target);
-      await syncFile(target);
+      await model.copySidecar(path, target);
     } catch (cause) {
+      signal?.throwIfAborted();
       throw storageError("cannot copy", path, cause);
     }
-  }
-}
-
-async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

@@ -14,6 +14,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["metrics"],
   ["tensor"],
   ["checkpoint", "threads"],
+  ["web"],
   ["node"],
   ["cli"],
 ];

@@ -1,0 +1,59 @@
+/** By what one tells that a file at an address is still the same file. */
+
+import { printable, StorageError } from "../foundation/errors.ts";
+import type { Notes } from "./http-resource.ts";
+
+export class FileIdentity {
+  readonly #name: string;
+  #etag: string | undefined;
+  #lastModified: string | undefined;
+  #linkedEtag: string | undefined;
+
+  constructor(name: string, headers: Headers, { linkedEtag }: Notes) {
+    this.#name = name;
+    this.#etag = headers.get("etag") ?? undefined;
+    this.#lastModified = headers.get("last-modified") ?? undefined;
+    this.#linkedEtag = linkedEtag;
+  }
+
+  /** For `If-Range`, which only takes what changes with every byte. */
+  get strongValidator(): string | undefined {
+    if (this.#etag !== undefined) return this.#etag.startsWith("W/") ? undefined : this.#etag;
+    return this.#lastModified;
+  }
+
+  /**
+   * A place that redirects led to anew may tag the same file differently: then what the first
+   * address says of it decides.
+   *
+   * @throws StorageError for another file
+   */
+  check(headers: Headers, { linkedEtag }: Notes): void {
+    const isLinked = linkedEtag !== undefined && this.#linkedEtag !== undefined;
+    if (isLinked && linkedEtag !== this.#linkedEtag) throw this.changed("its hash");
+    const etag = headers.get("etag") ?? undefined;
+    const lastModified = headers.get("last-modified") ?? undefined;
+    if (this.#etag !== undefined && etag !== undefined) {
+      if (plain(etag) !== plain(this.#etag)) {
+        if (!isLinked) throw this.changed("its ETag");
+        this.#etag = etag;
+      }
+    } else if (lastModified !== undefined && this.#lastModified !== undefined) {
+      const isNewer = lastModified !== this.#lastModified;
+      if (isNewer && !isLinked) throw this.changed("its date");
+    }
+    if (isLinked) this.#lastModified = lastModified;
+  }
+
+  /** @param what is another one than before */
+  changed(what: string): StorageError {
+    return new StorageError(
+      `cannot read ${printable(this.#name)}: the file changed while it was read (${what} is ` +
+        "another one); start again",
+    );
+  }
+}
+
+function plain(etag: string): string {
+  return etag.replace(/^W\//, "");
+}
