@@ -63,8 +63,7 @@ export const NO_TOTALS: Totals = {
 
 export function addToTotals(totals: Totals, report: TensorReport): Totals {
   const isQuantized = report.action !== "copy";
-  const worstSoFar = totals.worst?.error?.relativeRms ?? -1;
-  const isWorst = (report.error?.relativeRms ?? -1) > worstSoFar;
+  const isWorst = badness(report) > badness(totals.worst);
   const worst = isWorst ? report : totals.worst;
   return {
     tensors: totals.tensors + 1,
@@ -76,4 +75,10 @@ export function addToTotals(totals: Totals, report: TensorReport): Totals {
     quantizedBytesAfter: totals.quantizedBytesAfter + (isQuantized ? report.bytesAfter : 0),
     ...(worst === undefined ? {} : { worst }),
   };
+}
+
+/** NaN, which allowed NaN leave behind, is worse than any error. */
+function badness(report: TensorReport | undefined): number {
+  const error = report?.error?.relativeRms ?? -1;
+  return Number.isNaN(error) ? Infinity : error;
 }

@@ -90,11 +90,16 @@ export function checkedColumns(columns: ArrayLike<number>, columnCount: number):
   return Int32Array.from(columns);
 }
 
-/** Takes columns out of a matrix: it is left with zeros there, rounded to float16. */
+/**
+ * Takes columns out of a matrix: it is left with zeros there, rounded to float16.
+ *
+ * @throws NonFiniteError for a weight of theirs that float16 cannot hold, unless that is allowed
+ */
 export function keepColumns(
   input: FloatBytes,
   columnCount: number,
   columns: Int32Array,
+  allowNonFinite: boolean,
 ): Outliers & { readonly weights: Uint16Array<ArrayBuffer> } {
   const halves = toHalves(input);
   const rows = columnCount === 0 ? 0 : halves.length / columnCount;
@@ -102,7 +107,12 @@ export function keepColumns(
   for (let row = 0; row < rows; row++) {
     for (const [i, column] of columns.entries()) {
       const at = row * columnCount + column;
-      weights[row * columns.length + i] = halves[at] as number;
+      const half = halves[at] as number;
+      if (!allowNonFinite && (half & 0x7c00) === 0x7c00) {
+        const isOverflow = input.dtype !== "float16";
+        throw new NonFiniteError(undefined, at, valueAt(input, at), isOverflow);
+      }
+      weights[row * columns.length + i] = half;
       halves[at] = 0;
     }
   }
@@ -140,6 +150,13 @@ export function zeroColumns(codes: Int8Array, columnCount: number, columns: Int3
   for (let row = 0; row < codes.length; row += columnCount) {
     for (const column of columns) codes[row + column] = 0;
   }
+}
+
+function valueAt({ bytes, dtype }: FloatBytes, index: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  if (dtype === "float32") return view.getFloat32(4 * index, true);
+  const bits = view.getUint16(2 * index, true);
+  return dtype === "float16" ? f16ToF32(bits) : bf16ToF32(bits);
 }
 
 /** A float16 copy, rounded to nearest even. */

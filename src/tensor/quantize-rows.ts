@@ -57,7 +57,12 @@ function outliersOf(
   if (outlierColumns !== undefined) {
     if (threshold > 0)
       throw new ArgumentError("threshold", "none beside outlierColumns", threshold);
-    return keepColumns(input, columnCount, checkedColumns(outlierColumns, columnCount));
+    return keepColumns(
+      input,
+      columnCount,
+      checkedColumns(outlierColumns, columnCount),
+      allowNonFinite,
+    );
   }
   return threshold > 0
     ? findOutliers(input, columnCount, threshold, allowNonFinite)

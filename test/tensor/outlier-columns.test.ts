@@ -111,3 +111,10 @@ it("is refused for other quant types", () => {
   const act = () => quantize(weights, { quantType: "int8", outlierColumns: [1] });
   expect(act).toThrow(/outlierColumns: expected none for int8/);
 });
+
+it("refuses an outlier weight that float16 cannot hold", () => {
+  const loud = weights.slice();
+  loud[LOUD[1] as number] = 1e6;
+  const act = () => quantize(loud, { quantType: "llm-int8", shape, outlierColumns: LOUD });
+  expect(act).toThrow(/element 40 is 1000000, which float16 cannot hold/);
+});

@@ -146,6 +146,9 @@ const COLUMNS: readonly Column[] = [
   { title: "clipped", align: "right" },
 ];
 
+/** Only where the quantized model has NaN or infinity of its own. */
+const NON_FINITE_COLUMN: Column = { title: "NaN, ∞", align: "right" };
+
 function textOf({ tensors, ...model }: ModelComparison, limit: number, seconds: number): string {
   const changed = worstFirst(tensors.filter(isChanged));
   const shown = limit === 0 ? changed : changed.slice(0, limit);
@@ -156,11 +159,14 @@ function textOf({ tensors, ...model }: ModelComparison, limit: number, seconds: 
   if (quantized.length > 0)
     rows.push(row(`all ${quantized.length} quantized`, "", totals(quantized)));
   rows.push(row(`all ${tensors.length} compared`, "", totals(tensors)));
+  const hasNew = changed.some(({ sums }) => sums.newNonFinite > 0);
   const left = changed.length - shown.length;
   const equal = tensors.length - changed.length;
   const { originalBytes, quantizedBytes } = model;
   return [
-    textTable(COLUMNS, rows, { width: terminalWidth(process.stdout) }),
+    textTable(hasNew ? [...COLUMNS, NON_FINITE_COLUMN] : COLUMNS, rows, {
+      width: terminalWidth(process.stdout),
+    }),
     left > 0
       ? `${counted(left, "more tensor")} ${left === 1 ? "differs" : "differ"}; --limit 0 shows all\n`
       : "",
@@ -183,6 +189,11 @@ function nonFiniteText({ nonFinite, newNonFinite }: ComparisonFigures): string {
 
 function row(name: string, storedAs: string, figures: ComparisonFigures): string[] {
   const { relativeRms, mse, largestError, sqnrDb, cosine, saturated, clipped } = figures;
+  const { elements, comparedElements, newNonFinite } = figures;
+  if (comparedElements === 0 && elements > 0) {
+    // No pair of finite numbers is left: nothing can be said, least of all that they are equal.
+    return [name, storedAs, ...Array<string>(7).fill("–"), formatCount(newNonFinite)];
+  }
   const share = (part: typeof saturated) =>
     part === undefined ? "–" : formatShare(part.count / part.elements);
   return [
@@ -195,6 +206,7 @@ function row(name: string, storedAs: string, figures: ComparisonFigures): string
     cosine.toFixed(6),
     share(saturated),
     share(clipped),
+    formatCount(newNonFinite),
   ];
 }
 
