@@ -208,6 +208,22 @@ describe("NaN and infinity", () => {
   });
 
   it.each([
+    ["float16", [0x7e00, 0xfe01, 0x7c00, 0xfc00]],
+    ["bfloat16", [0x7fc0, 0xff81, 0x7f80, 0xff80]],
+  ] as const)("are found in %s, too", (dtype, patterns) => {
+    for (const bits of patterns) {
+      const halves = new Uint16Array(64).fill(0x3c00);
+      halves[41] = bits;
+      for (const quantType of SCALED_TYPES) {
+        for (const kernels of KERNELS) {
+          const act = () => quantizeScaled(halves, { quantType, dtype, shape: [2, 32], kernels });
+          expect(act).toThrow(expect.objectContaining({ index: 41, code: "NON_FINITE" }));
+        }
+      }
+    }
+  });
+
+  it.each([
     ["int8", {}, [0, 127, -128, 127, -128]],
     ["uint8", {}, [0, 255, 0, 255, 0]],
     ["int4", { granularity: "tensor" }, [0, 7, -8, 7, -8]],

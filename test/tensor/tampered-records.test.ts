@@ -48,6 +48,8 @@ const everyRecord = (record: QuantizedTensor): readonly Wrong[] => [
   ["quantized.codes", "words", { codes: new Uint16Array(record.codes.length) }],
   ["quantized.codes", "as JSON leaves them", { codes: JSON.parse(JSON.stringify(record.codes)) }],
   ["quantized.codes", "those of a larger shape", { shape: [12, 100] }],
+  ["quantized.codes", "null", { codes: null }],
+  ["quantized.kernels", "null", { kernels: null }],
   ["shape", "none", { shape: undefined }],
   ["shape", "negative", { shape: [-6, -100] }],
   ["shape", "of fractions", { shape: [0.5, 1200] }],
@@ -66,6 +68,8 @@ describe("a tampered record of int8 in blocks", () => {
     ["quantized.nested", "8-bit scales alone", { scale: new Uint8Array(scale.length) }],
     ["quantized.nested", "too much", { nested: { blockSize: 256, ranges: new Float32Array(2) } }],
     ["quantized.zeroPoint", "none", { zeroPoint: undefined }],
+    ["quantized.zeroPoint", "null", { zeroPoint: null }],
+    ["quantized.nested", "null", { nested: null }],
     ["quantized.zeroPoint", "one too few", { zeroPoint: zeroPoint?.slice(1) }],
     ["quantized.zeroPoint", "a plain array", { zeroPoint: [...(zeroPoint ?? [])] }],
     ["quantized.zeroPoint", "although symmetric", { symmetric: true }],
@@ -129,6 +133,8 @@ describe("a tampered record of a block float", () => {
       ["quantized.blockSize", "none", { blockSize: undefined }],
       ["quantized.blockSize", "one scale for all", { granularity: "tensor" }],
       ["quantized.tensorScale", "not its own", { tensorScale: 1 }],
+      ["quantized.zeroPoint", "not its own", { zeroPoint: new Float32Array(12) }],
+      ["quantized.nested", "not its own", { nested: { blockSize: 256 } }],
     ]);
   });
 
