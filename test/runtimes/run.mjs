@@ -3,13 +3,16 @@
  * the runtimes whose names contain one of them. Exits with 1 when one fails or is missing.
  */
 
+import { join } from "node:path";
+import { createBrowsers } from "./lib/browsers.mjs";
 import { createProject } from "./lib/project.mjs";
 import { failedRow, tableOf } from "./lib/rows.mjs";
+import { browsers } from "./runners/browsers.mjs";
 import { commands } from "./runners/commands.mjs";
 import { edges } from "./runners/edges.mjs";
 
 const words = process.argv.slice(2);
-const all = [...commands, ...edges];
+const all = [...commands, ...edges, ...browsers];
 const chosen = all.filter(
   ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
 );
@@ -23,7 +26,11 @@ const seconds = () => performance.now() / 1000;
 const begin = seconds();
 const project = await createProject();
 console.log(`${project.files} files in the tarball; answers: ${project.made}`);
-const context = { ...project, shared: {} };
+const context = {
+  ...project,
+  shared: {},
+  browsers: createBrowsers(join(project.folder, "profiles")),
+};
 const rows = [];
 try {
   for (const { name, version, run } of chosen) {
@@ -42,6 +49,7 @@ try {
     for (const problem of problems) console.log(`    ${problem}`);
   }
 } finally {
+  context.browsers.close();
   if (process.env.QUANTWISE_KEEP === undefined) project.remove();
   else console.log(`kept: ${project.folder}`);
 }

@@ -29,8 +29,8 @@ export async function rowOfProgram(command, args, options) {
 }
 
 /** The first version number in what a program says of itself. */
-export async function versionOf(command, args = ["--version"]) {
-  const { code, stdout, stderr } = await execute(command, args, { seconds: 30 });
+export async function versionOf(command, env = {}) {
+  const { code, stdout, stderr } = await execute(command, ["--version"], { env, seconds: 30 });
   if (code !== 0) throw new Error(`${command} is missing: ${stderr.trim().slice(-300)}`);
   return /\d+(\.\d+)+|\d{4}-\d\d-\d\d/.exec(stdout)?.[0] ?? stdout.trim();
 }

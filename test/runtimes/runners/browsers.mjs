@@ -1,0 +1,63 @@
+/** Browsers: in a page and in a Worker, isolated or not, under content security policies. */
+
+import { BROWSERS, browserVersion } from "../lib/browsers.mjs";
+import { withPaths } from "../lib/doors.mjs";
+import { failedRow, rowOf } from "../lib/rows.mjs";
+
+const WASM = { kernels: "wasm" };
+const REFERENCE = { kernels: "reference", because: "WebAssembly SIMD does not run here: " };
+
+const ISOLATED = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+};
+const STRICT = "default-src 'none'; connect-src 'self'; worker-src 'self'; script-src 'self'";
+const policy = (text) => ({ "content-security-policy": text });
+
+const SETTINGS = [
+  { words: "", headers: {}, expected: WASM },
+  { words: ", isolated", headers: ISOLATED, expected: WASM, isIsolated: true },
+  { words: ", CSP with wasm", headers: policy(`${STRICT} 'wasm-unsafe-eval'`), expected: WASM },
+  { words: ", CSP without", headers: policy(STRICT), expected: REFERENCE },
+];
+
+/** Where the browser has no choice but the reference. */
+const WITHOUT = [
+  {
+    name: "chromium page, without WebAssembly",
+    browser: "chromium",
+    flags: ["--js-flags=--jitless"],
+    expected: { kernels: "reference", because: "WebAssembly is not defined", onlySmall: true },
+  },
+];
+
+function row(name, browser, script, { headers, expected, isIsolated = false, flags = [] }) {
+  return {
+    name,
+    version: () => browserVersion(browser),
+    run: async ({ project, package: quantwise, browsers }) => {
+      const rewrite = (file, text) =>
+        file.startsWith("suite/") ? withPaths(text, quantwise, BASE, ["browser", "default"]) : text;
+      const page = { folder: project, script: `suite/${script}`, expected, headers, rewrite };
+      const found = await browsers.visit(browser, page, flags);
+      if (found.problem !== undefined) return failedRow(found.problem);
+      const checks = [...found.checks];
+      const problem = `crossOriginIsolated is ${found.isIsolated}`;
+      checks.push({ name: "isolation", problem: found.isIsolated === isIsolated ? "" : problem });
+      return rowOf({ ...found, checks });
+    },
+  };
+}
+
+/** From suite/ to the package. */
+const BASE = "../node_modules/quantwise";
+
+export const browsers = [
+  ...Object.keys(BROWSERS).flatMap((browser) =>
+    SETTINGS.flatMap(({ words, ...settings }) => [
+      row(`${browser} page${words}`, browser, "page.mjs", settings),
+      row(`${browser} worker${words}`, browser, "page-with-worker.mjs", settings),
+    ]),
+  ),
+  ...WITHOUT.map(({ name, browser, ...settings }) => row(name, browser, "page.mjs", settings)),
+];
