@@ -73,6 +73,7 @@ function sizesOfCount(count: number, options: PlanSizesOptions): CountTable {
   const { config, exclude, include, rules, format, maxShardSize, signal, token, ...rest } = options;
   const rule = rules?.map(({ pattern, action }) => `${pattern}=${action}`);
   const ofModels = { config, exclude, include, rule, format, maxShardSize };
+  if (token !== undefined) throw new ArgumentError("token", "none for a parameter count", "one");
   for (const [argument, value] of Object.entries(ofModels)) {
     if (value === undefined) continue;
     throw new ArgumentError(argument, "none for a parameter count: it is for models", value);

@@ -25,6 +25,7 @@ import {
 } from "../figures.ts";
 import { formatBytes, formatSeconds } from "../format.ts";
 import { Progress } from "../progress.ts";
+import { MODEL_FORMS, publicModelName, tokenFileOption, tokenIn } from "../remote.ts";
 import { compareReport } from "../report/compare-report.ts";
 import { openReport } from "../report-file.ts";
 import { type Column, terminalWidth, textTable } from "../table.ts";
@@ -35,6 +36,7 @@ declare const QUANTWISE_VERSION: string;
 interface Flags extends Pick<CompareModelsOptions, "config" | "kernels"> {
   readonly html?: string;
   readonly tensor?: readonly string[];
+  readonly tokenFile?: string;
   readonly overwrite?: boolean;
   readonly limit: number;
   readonly json?: boolean;
@@ -54,8 +56,8 @@ saturated weights have an end code, clipped ones lie beyond what their scale can
 export function compareCommand(signal: AbortSignal): Command {
   return new Command("compare")
     .description("measure how far a quantized checkpoint is from its original")
-    .argument("<original>", "a .safetensors file or a checkpoint directory")
-    .argument("<quantized>", "a .safetensors file or a checkpoint directory")
+    .argument("<original>", MODEL_FORMS)
+    .argument("<quantized>", MODEL_FORMS)
     .option("--html <file>", "write a report with plots, one self-contained page")
     .option(
       "--tensor <name>",
@@ -69,6 +71,7 @@ export function compareCommand(signal: AbortSignal): Command {
         .default(20),
     )
     .option("--config <file>", "config.json to use instead of the one beside the original")
+    .addOption(tokenFileOption())
     .addOption(
       new Option("--kernels <which>", "kernels to run on")
         .choices(["auto", "wasm", "reference"])
@@ -88,7 +91,16 @@ async function run(
   flags: Flags,
   signal: AbortSignal,
 ): Promise<void> {
-  const { html, tensor, overwrite = false, limit, json = false, quiet = false, ...options } = flags;
+  const {
+    html,
+    tensor,
+    tokenFile,
+    overwrite = false,
+    limit,
+    json = false,
+    quiet = false,
+    ...options
+  } = flags;
   if (html === undefined && (tensor !== undefined || overwrite)) {
     const option = tensor === undefined ? "--overwrite" : "--tensor";
     throw new ArgumentError(
@@ -97,6 +109,8 @@ async function run(
       tensor ?? overwrite,
     );
   }
+  const token = await tokenIn(tokenFile, [original, quantized]);
+  const names = [publicModelName(original), publicModelName(quantized)] as const;
   const progress = new Progress(quiet || (json && !process.stderr.isTTY));
   const started = performance.now();
   const report =
@@ -104,6 +118,7 @@ async function run(
   try {
     const comparison = await compareModels(original, quantized, {
       ...options,
+      ...token,
       details: report !== undefined,
       ...(tensor === undefined ? {} : { tensors: tensor }),
       signal,
@@ -117,10 +132,10 @@ async function run(
     const warnings = warningsOf(comparison, report === undefined ? [] : (tensor ?? []));
     for (const warning of warnings) progress.warn(warning);
     signal.throwIfAborted();
-    await report?.finish(pageOf(comparison, warnings, original, quantized));
+    await report?.finish(pageOf(comparison, warnings, ...names));
     const seconds = (performance.now() - started) / 1000;
     const text = json
-      ? `${JSON.stringify(jsonOf(comparison, original, quantized))}\n`
+      ? `${JSON.stringify(jsonOf(comparison, ...names))}\n`
       : textOf(comparison, limit, seconds);
     await writeStdout(Buffer.from(text));
     if (html !== undefined && !json) {

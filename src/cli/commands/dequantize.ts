@@ -12,6 +12,7 @@ import {
 import { checked } from "../arguments.ts";
 import { formatBytes, formatSeconds } from "../format.ts";
 import { Progress } from "../progress.ts";
+import { MODEL_FORMS, publicModelName, tokenFileOption, tokenIn } from "../remote.ts";
 
 interface Flags
   extends Pick<
@@ -19,6 +20,7 @@ interface Flags
     "dtype" | "config" | "maxShardSize" | "kernels" | "overwrite" | "dryRun"
   > {
   readonly output: string;
+  readonly tokenFile?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -34,7 +36,7 @@ write. Tensors that are not quantized are copied as they are, whatever --dtype s
 export function dequantizeCommand(signal: AbortSignal): Command {
   return new Command("dequantize")
     .description("expand a quantized checkpoint into a plain one that any loader takes")
-    .argument("<model>", "a .safetensors file or a checkpoint directory")
+    .argument("<model>", MODEL_FORMS)
     .requiredOption("-o, --output <out>", "a .safetensors file, else a directory")
     .addOption(
       new Option("--dtype <dtype>", "of the expanded weights (default: their own)").choices(
@@ -42,6 +44,7 @@ export function dequantizeCommand(signal: AbortSignal): Command {
       ),
     )
     .option("--config <file>", "config.json to use instead of the one beside the model")
+    .addOption(tokenFileOption())
     .addOption(
       new Option("--max-shard-size <size>", "bytes of a shard, such as 5GB or 500MiB")
         .argParser((text) => checked(() => parseByteCount(text, "max-shard-size")))
@@ -61,12 +64,14 @@ export function dequantizeCommand(signal: AbortSignal): Command {
 }
 
 async function run(model: string, flags: Flags, signal: AbortSignal): Promise<void> {
-  const { output, json = false, quiet = false, ...options } = flags;
+  const { output, tokenFile, json = false, quiet = false, ...options } = flags;
+  const token = await tokenIn(tokenFile, [model]);
   const progress = new Progress(quiet || options.dryRun === true);
   const started = performance.now();
   try {
     const result = await dequantizeModel(model, output, {
       ...options,
+      ...token,
       signal,
       onPlan: (plan) => progress.start(plan),
       onBytes: (byteCount) => progress.advance(byteCount),
@@ -75,7 +80,7 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
     });
     progress.stop();
     const seconds = (performance.now() - started) / 1000;
-    const job = { input: model, output, seconds };
+    const job = { input: publicModelName(model), output, seconds };
     if (json) process.stdout.write(`${JSON.stringify({ ...job, ...result })}\n`);
     else if (!quiet || result.dryRun) process.stdout.write(summary(result, job));
   } finally {

@@ -7,11 +7,13 @@ import { writeStdout } from "../../node/stdout.ts";
 import { counted, formatCount, formatShare, formatSignificant } from "../figures.ts";
 import { formatBytes } from "../format.ts";
 import { Progress } from "../progress.ts";
+import { MODEL_FORMS, tokenFileOption, tokenIn } from "../remote.ts";
 import { type Column, terminalWidth, textTable } from "../table.ts";
 
 interface Flags {
   readonly stats?: boolean;
   readonly config?: string;
+  readonly tokenFile?: string;
   readonly kernels: "auto" | "wasm" | "reference";
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -29,9 +31,10 @@ with the bytes of their scales. Without --stats, headers and quant states alone 
 export function inspectCommand(signal: AbortSignal): Command {
   return new Command("inspect")
     .description("show a checkpoint's tensors, schemes and sizes, and how its weights are spread")
-    .argument("<model>", "a .safetensors file or a checkpoint directory")
+    .argument("<model>", MODEL_FORMS)
     .option("--stats", "read all weights: min, max, mean, std, kurtosis, outliers beyond 6 σ")
     .option("--config <file>", "config.json to use instead of the one beside the model")
+    .addOption(tokenFileOption())
     .addOption(
       new Option("--kernels <which>", "kernels to run on")
         .choices(["auto", "wasm", "reference"])
@@ -44,12 +47,14 @@ export function inspectCommand(signal: AbortSignal): Command {
 }
 
 async function run(model: string, flags: Flags, signal: AbortSignal): Promise<void> {
-  const { json = false, quiet = false, stats = false, ...options } = flags;
+  const { tokenFile, json = false, quiet = false, stats = false, ...options } = flags;
+  const token = await tokenIn(tokenFile, [model]);
   // A bar on a terminal; the table itself is what a log wants.
   const progress = new Progress(quiet || !stats || !process.stderr.isTTY);
   try {
     const found = await inspectModel(model, {
       ...options,
+      ...token,
       stats,
       signal,
       onPlan: (plan) => progress.start({ ...plan, warnings: [] }),

@@ -30,12 +30,14 @@ import { QUANT_TYPES, type QuantType } from "../../schemes/registry.ts";
 import { GRANULARITIES, oneOf } from "../../tensor/options.ts";
 import { checked, collect, wholeNumber } from "../arguments.ts";
 import { planText } from "../plan-text.ts";
+import { MODEL_FORMS, publicModelName, tokenFileOption, tokenIn } from "../remote.ts";
 
 /** What commander makes of the flags. */
-interface Flags extends Omit<PlanSizesOptions, "quantTypes" | "rules" | "signal"> {
+interface Flags extends Omit<PlanSizesOptions, "quantTypes" | "rules" | "signal" | "token"> {
   readonly quantType?: readonly QuantType[];
   readonly rule?: readonly Rule[];
   readonly groupSize?: number;
+  readonly tokenFile?: string;
   readonly json?: boolean;
 }
 
@@ -51,10 +53,7 @@ count, every assumption is named below the table. A path that exists goes before
 export function planCommand(signal: AbortSignal): Command {
   return new Command("plan")
     .description("tell what a model, or a number of weights, weighs in every scheme")
-    .argument(
-      "<model>",
-      "a .safetensors file, a checkpoint directory, or a parameter count such as 7B, 350M, 7e9",
-    )
+    .argument("<model>", `${MODEL_FORMS}; or a parameter count such as 7B, 350M, 7e9`)
     .option(
       "--quant-type <type>",
       "only rows of this type (repeatable)",
@@ -85,6 +84,7 @@ export function planCommand(signal: AbortSignal): Command {
       new Option("--format <name>", "of a model: only forms of this output").choices(LAYOUT_NAMES),
     )
     .option("--config <file>", "of a model: config.json to use instead of the one beside it")
+    .addOption(tokenFileOption())
     .option("--exclude <glob>", "of a model: leave these tensors as they are (repeatable)", collect)
     .option(
       "--rule <glob=type>",
@@ -108,15 +108,18 @@ export function planCommand(signal: AbortSignal): Command {
 }
 
 async function run(input: string, flags: Flags, signal: AbortSignal): Promise<void> {
-  const { quantType, rule, groupSize, json = false, ...options } = flags;
+  const { quantType, rule, groupSize, tokenFile, json = false, ...options } = flags;
+  const token = await tokenIn(tokenFile, [input]);
   const blockSize = options.blockSize ?? groupSize;
   const table = await planSizes(input, {
     ...options,
+    ...token,
     signal,
     ...(quantType === undefined ? {} : { quantTypes: quantType }),
     ...(blockSize === undefined ? {} : { blockSize }),
     ...(rule === undefined ? {} : { rules: rule }),
   });
-  const text = json ? `${JSON.stringify({ input, ...table })}\n` : planText(input, table);
+  const name = publicModelName(input);
+  const text = json ? `${JSON.stringify({ input: name, ...table })}\n` : planText(name, table);
   process.stdout.write(text);
 }

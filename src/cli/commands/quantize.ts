@@ -11,6 +11,7 @@ import { QUANT_TYPES } from "../../schemes/registry.ts";
 import { GRANULARITIES, QUANT_STORAGES } from "../../tensor/options.ts";
 import { checked, collect, integer, wholeNumber } from "../arguments.ts";
 import { Progress } from "../progress.ts";
+import { MODEL_FORMS, publicModelName, tokenFileOption, tokenIn } from "../remote.ts";
 import { jsonSummary, textSummary } from "../summary.ts";
 
 /** What commander makes of the flags. */
@@ -28,6 +29,7 @@ interface Flags {
   readonly mode: NonNullable<QuantizeModelOptions["mode"]>;
   readonly computeDtype?: NonNullable<QuantizeModelOptions["computeDtype"]>;
   readonly config?: string;
+  readonly tokenFile?: string;
   readonly exclude?: readonly string[];
   readonly rule?: readonly Rule[];
   readonly include?: readonly string[];
@@ -48,6 +50,8 @@ Examples:
   quantwise quantize model.safetensors -o model-fp4.safetensors --quant-type fp4
   quantwise quantize model -o out --exclude '**.mlp.**' --rule 'model.layers.0.**=copy'
   quantwise quantize model -o out --dry-run
+  quantwise quantize hf:org/name -o out
+  quantwise quantize https://example.com/model.safetensors -o out.safetensors
   cat model.safetensors | quantwise quantize - -o - > quantized.safetensors
 
 In a glob "." separates segments, "*" stays inside one, "**" crosses. Of --exclude, --rule,
@@ -56,7 +60,7 @@ In a glob "." separates segments, "*" stays inside one, "**" crosses. Of --exclu
 export function quantizeCommand(signal: AbortSignal): Command {
   return new Command("quantize")
     .description("quantize a checkpoint into one that transformers, vLLM or quantwise load")
-    .argument("<model>", "a .safetensors file, a checkpoint directory, or - for standard input")
+    .argument("<model>", `${MODEL_FORMS}, or - for standard input`)
     .requiredOption(
       "-o, --output <out>",
       "a .safetensors file, - for standard output, else a directory",
@@ -111,6 +115,7 @@ export function quantizeCommand(signal: AbortSignal): Command {
       ).choices(FLOAT_DTYPES),
     )
     .option("--config <file>", "config.json to use instead of the one beside the model")
+    .addOption(tokenFileOption())
     .option("--exclude <glob>", "leave these tensors as they are (repeatable)", collect)
     .option(
       "--rule <glob=type>",
@@ -158,6 +163,7 @@ export function quantizeCommand(signal: AbortSignal): Command {
 async function run(model: string, flags: Flags, signal: AbortSignal): Promise<void> {
   const {
     output,
+    tokenFile,
     rule,
     groupSize,
     json = false,
@@ -165,6 +171,7 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
     dryRun = false,
     ...options
   } = flags;
+  const token = await tokenIn(tokenFile, [model]);
   const blockSize = options.blockSize ?? groupSize;
   const toStdout = outputKindOf(output) === "stdout";
   // JSON on standard error must stand alone there.
@@ -173,6 +180,7 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
   try {
     const result = await quantizeModel(model, output, {
       ...options,
+      ...token,
       dryRun,
       ...(blockSize === undefined ? {} : { blockSize }),
       ...(rule === undefined ? {} : { rules: rule }),
@@ -185,7 +193,11 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
       onTensor: (report) => progress.tensor(report),
     });
     progress.stop();
-    const job = { input: model, output, seconds: (performance.now() - started) / 1000 };
+    const job = {
+      input: publicModelName(model),
+      output,
+      seconds: (performance.now() - started) / 1000,
+    };
     const text = json ? jsonSummary(result, job) : textSummary(result, job);
     // A quiet job says nothing but what was asked for.
     if (json || dryRun || !quiet) (toStdout ? process.stderr : process.stdout).write(text);
