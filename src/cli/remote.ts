@@ -1,7 +1,6 @@
 /** What the commands say and ask about models at addresses. */
 
 import { readFile } from "node:fs/promises";
-import { Option } from "commander";
 import { ArgumentError } from "../foundation/errors.ts";
 import { storageError } from "../node/storage-error.ts";
 import { isWebModel } from "../web/model-place.ts";
@@ -13,15 +12,13 @@ export const MODEL_FORMS =
   "a .safetensors file, a checkpoint directory, the URL of either, or hf:org/name[@revision]";
 
 /**
- * A file and not the token itself: a command line is read by everybody on the machine, and kept in
- * the shell's history.
+ * An option with a file and not the token itself: a command line is read by everybody on the
+ * machine, and kept in the shell's history.
  */
-export function tokenFileOption(): Option {
-  return new Option(
-    "--token-file <file>",
-    "file with an access token for the URL's own origin (the Hub also gets $HF_TOKEN)",
-  );
-}
+export const TOKEN_FILE = [
+  "--token-file <file>",
+  "file with an access token for the URL's own origin (the Hub also gets $HF_TOKEN)",
+] as const;
 
 /**
  * @param models that are read; one of them must be somewhere else

@@ -25,7 +25,7 @@ import {
 } from "../figures.ts";
 import { formatBytes, formatSeconds } from "../format.ts";
 import { Progress } from "../progress.ts";
-import { MODEL_FORMS, publicModelName, tokenFileOption, tokenIn } from "../remote.ts";
+import { MODEL_FORMS, publicModelName, TOKEN_FILE, tokenIn } from "../remote.ts";
 import { compareReport } from "../report/compare-report.ts";
 import { openReport } from "../report-file.ts";
 import { type Column, terminalWidth, textTable } from "../table.ts";
@@ -71,7 +71,7 @@ export function compareCommand(signal: AbortSignal): Command {
         .default(20),
     )
     .option("--config <file>", "config.json to use instead of the one beside the original")
-    .addOption(tokenFileOption())
+    .option(...TOKEN_FILE)
     .addOption(
       new Option("--kernels <which>", "kernels to run on")
         .choices(["auto", "wasm", "reference"])

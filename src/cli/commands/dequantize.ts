@@ -12,7 +12,7 @@ import {
 import { checked } from "../arguments.ts";
 import { formatBytes, formatSeconds } from "../format.ts";
 import { Progress } from "../progress.ts";
-import { MODEL_FORMS, publicModelName, tokenFileOption, tokenIn } from "../remote.ts";
+import { MODEL_FORMS, publicModelName, TOKEN_FILE, tokenIn } from "../remote.ts";
 
 interface Flags
   extends Pick<
@@ -44,7 +44,7 @@ export function dequantizeCommand(signal: AbortSignal): Command {
       ),
     )
     .option("--config <file>", "config.json to use instead of the one beside the model")
-    .addOption(tokenFileOption())
+    .option(...TOKEN_FILE)
     .addOption(
       new Option("--max-shard-size <size>", "bytes of a shard, such as 5GB or 500MiB")
         .argParser((text) => checked(() => parseByteCount(text, "max-shard-size")))

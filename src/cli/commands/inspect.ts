@@ -7,7 +7,7 @@ import { writeStdout } from "../../node/stdout.ts";
 import { counted, formatCount, formatShare, formatSignificant } from "../figures.ts";
 import { formatBytes } from "../format.ts";
 import { Progress } from "../progress.ts";
-import { MODEL_FORMS, tokenFileOption, tokenIn } from "../remote.ts";
+import { MODEL_FORMS, TOKEN_FILE, tokenIn } from "../remote.ts";
 import { type Column, terminalWidth, textTable } from "../table.ts";
 
 interface Flags {
@@ -34,7 +34,7 @@ export function inspectCommand(signal: AbortSignal): Command {
     .argument("<model>", MODEL_FORMS)
     .option("--stats", "read all weights: min, max, mean, std, kurtosis, outliers beyond 6 σ")
     .option("--config <file>", "config.json to use instead of the one beside the model")
-    .addOption(tokenFileOption())
+    .option(...TOKEN_FILE)
     .addOption(
       new Option("--kernels <which>", "kernels to run on")
         .choices(["auto", "wasm", "reference"])

@@ -30,7 +30,7 @@ import { QUANT_TYPES, type QuantType } from "../../schemes/registry.ts";
 import { GRANULARITIES, oneOf } from "../../tensor/options.ts";
 import { checked, collect, wholeNumber } from "../arguments.ts";
 import { planText } from "../plan-text.ts";
-import { MODEL_FORMS, publicModelName, tokenFileOption, tokenIn } from "../remote.ts";
+import { MODEL_FORMS, publicModelName, TOKEN_FILE, tokenIn } from "../remote.ts";
 
 /** What commander makes of the flags. */
 interface Flags extends Omit<PlanSizesOptions, "quantTypes" | "rules" | "signal" | "token"> {
@@ -84,7 +84,7 @@ export function planCommand(signal: AbortSignal): Command {
       new Option("--format <name>", "of a model: only forms of this output").choices(LAYOUT_NAMES),
     )
     .option("--config <file>", "of a model: config.json to use instead of the one beside it")
-    .addOption(tokenFileOption())
+    .option(...TOKEN_FILE)
     .option("--exclude <glob>", "of a model: leave these tensors as they are (repeatable)", collect)
     .option(
       "--rule <glob=type>",

@@ -11,7 +11,7 @@ import { QUANT_TYPES } from "../../schemes/registry.ts";
 import { GRANULARITIES, QUANT_STORAGES } from "../../tensor/options.ts";
 import { checked, collect, integer, wholeNumber } from "../arguments.ts";
 import { Progress } from "../progress.ts";
-import { MODEL_FORMS, publicModelName, tokenFileOption, tokenIn } from "../remote.ts";
+import { MODEL_FORMS, publicModelName, TOKEN_FILE, tokenIn } from "../remote.ts";
 import { jsonSummary, textSummary } from "../summary.ts";
 
 /** What commander makes of the flags. */
@@ -115,7 +115,7 @@ export function quantizeCommand(signal: AbortSignal): Command {
       ).choices(FLOAT_DTYPES),
     )
     .option("--config <file>", "config.json to use instead of the one beside the model")
-    .addOption(tokenFileOption())
+    .option(...TOKEN_FILE)
     .option("--exclude <glob>", "leave these tensors as they are (repeatable)", collect)
     .option(
       "--rule <glob=type>",
