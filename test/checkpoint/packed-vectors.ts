@@ -1,6 +1,7 @@
 /** Reads the golden linears of compressed-tensors, and packs words by hand. */
 
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import type { FloatDtype } from "../../src/foundation/dtype.ts";
 import { bf16ToF32, f16ToF32 } from "../../src/foundation/half.ts";
 import { readFile, type TestTensor } from "./safetensors-files.ts";
@@ -27,6 +28,9 @@ export interface PackedVector {
 interface Manifest {
   readonly cases: readonly Omit<PackedVector, "tensor">[];
   readonly quantization_configs: Readonly<Record<string, Record<string, unknown>>>;
+  readonly models: readonly {
+    readonly decompressed_bf16_sha256: Readonly<Record<string, string>>;
+  }[];
 }
 
 const manifest = JSON.parse(readFileSync(new URL("manifest.json", folder), "utf8")) as Manifest;
@@ -41,10 +45,12 @@ export function packedVectors(): PackedVector[] {
   }));
 }
 
-/** The golden checkpoint's config.json and tensors. */
+/** The golden checkpoint: its folder, config.json, tensors, and the hashes of its expanded weights. */
 export function packedModel() {
   const model = new URL("llama_tiny_int4_sym_group32/", folder);
   return {
+    folder: fileURLToPath(model),
+    hashes: manifest.models[0]?.decompressed_bf16_sha256 ?? {},
     config: JSON.parse(readFileSync(new URL("config.json", model), "utf8")),
     file: readFile(readFileSync(new URL("model.safetensors", model))),
   };
