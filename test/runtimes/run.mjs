@@ -8,11 +8,12 @@ import { createBrowsers } from "./lib/browsers.mjs";
 import { createProject } from "./lib/project.mjs";
 import { failedRow, tableOf } from "./lib/rows.mjs";
 import { browsers } from "./runners/browsers.mjs";
+import { bundlers } from "./runners/bundlers.mjs";
 import { commands } from "./runners/commands.mjs";
 import { edges } from "./runners/edges.mjs";
 
 const words = process.argv.slice(2);
-const all = [...commands, ...edges, ...browsers];
+const all = [...commands, ...edges, ...bundlers, ...browsers];
 const chosen = all.filter(
   ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
 );
