@@ -26,7 +26,7 @@ const FIELDS = {
 
 const FLOAT_TYPES = Object.keys(FIELDS) as (keyof typeof FIELDS)[];
 
-describe.each(SCALED_TYPES)("%s", (quantType: ScaledType) => {
+describe.each(SCALED_TYPES)("%s", { timeout: 30_000 }, (quantType: ScaledType) => {
   it("has the same bytes from both kernel sets and from plain loops", () => {
     fc.assert(
       fc.property(jobs([quantType]), ([{ weights, values, dtype }, options]) => {
@@ -71,7 +71,7 @@ describe.each(SCALED_TYPES)("%s", (quantType: ScaledType) => {
   });
 });
 
-describe("the error", () => {
+describe("the error", { timeout: 30_000 }, () => {
   it.each(AFFINE_TYPES)("of %s is half a step where the code is not clamped", (quantType) => {
     const [lowest, highest] = LIMITS[quantType];
     fc.assert(
