@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { beforeAll, describe, expect, it, type TestContext } from "vitest";
+import { beforeAll, describe, expect, it, type TestContext, vi } from "vitest";
 import type { PageData } from "../../src/cli/report/page-data.ts";
 import { dequantize } from "../../src/index.ts";
 import { figuresOf } from "../../src/metrics/comparison-figures.ts";
@@ -21,6 +21,9 @@ import { floatBytesAs, opaque, type TestTensor, weights } from "../checkpoint/sa
 import { figures, recordOf, valuesOf } from "../node/compare-oracle.ts";
 import { llamaTensors, writeModel } from "../node/models.ts";
 import { type Finished, namesIn, quantwise, temporaryFolder } from "./quantwise.ts";
+
+// Two cores and other suites beside this one: slow is no failure.
+vi.setConfig({ testTimeout: 60_000 });
 
 const cli = fileURLToPath(new URL("../../build/js/cli.js", import.meta.url));
 const folder = temporaryFolder();
@@ -136,6 +139,7 @@ describe("the table", () => {
     const { stdout } = await compare(model, quantized);
     const { shown, below } = tableRows(stdout);
     expect(shown.map(([name]) => name)).toEqual(["b.weight", "a.weight"]);
+    expect(shown.map((row) => row.at(-1))).toEqual(["63", "0"]);
     expect(below[0]).toBe(
       "64 elements NaN or infinite, which no figure counts, 63 of them in the quantized model alone",
     );
@@ -144,6 +148,21 @@ describe("the table", () => {
     expect(totals.all).toMatchObject({ nonFinite: 64, newNonFinite: 63, comparedElements: 8128 });
     const same = tableRows((await compare(model, model)).stdout);
     expect(same.below).toContain("1 element NaN or infinite, which no figure counts");
+  });
+
+  it("has no figures for a tensor of which no number is left", async () => {
+    const values = new Float32Array(4096).fill(0.25);
+    values[5] = NaN;
+    const bad = { ...weights("a.weight", [64, 64], "F32"), bytes: floatBytesAs("F32", values) };
+    const model = writeModel(join(folder, "one NaN"), [bad]);
+    const quantized = join(folder, "all NaN");
+    // The mean of the scales is NaN, and with it every scale.
+    await quantizeModel(model, quantized, { include: ["**"], allowNonFinite: true });
+    const { shown, below } = tableRows((await compare(model, quantized)).stdout);
+    expect(shown).toEqual([["a.weight", "nf4", ...Array(7).fill("–"), "4,095"]]);
+    expect(below[0]).toMatch(/^4,096 elements NaN .* 4,095 of them in the quantized model alone$/);
+    const { tensors: rows } = await jsonOf(model, quantized);
+    expect(rows[0]).toMatchObject({ comparedElements: 0, newNonFinite: 4095 });
   });
 
   it("warns of tensors in one model only, on standard error", async () => {
@@ -285,7 +304,7 @@ describe("--html", () => {
     expect(counts.reduce((sum, count) => sum + count, outside)).toBe(rows[0].elements);
     expect(levels).toHaveLength(16);
     const schemes = data.schemes.map(({ scheme }) => scheme).join("\n");
-    for (const scheme of "nf4 fp4 af4 int4 int8 mxfp4 nvfp4 mxfp8 fp8-e4m3 fp8-e5m2 llm-int8 dynamic8".split(
+    for (const scheme of "nf4 fp4 af4 int4 int8 mxfp4 nvfp4 mxfp8 mxfp8-e5m2 fp8-e4m3 fp8-e5m2 llm-int8 dynamic8".split(
       " ",
     )) {
       expect(schemes).toMatch(new RegExp(`^${scheme}\\b`, "m"));
@@ -317,19 +336,26 @@ describe("--html", () => {
   });
 
   it("an unknown --tensor is an error of the command line, and leaves nothing", async () => {
-    const path = join(folder, "never/there.html");
-    for (const flags of [[], ["--html", path]]) {
-      const args = ["compare", original, nf4, ...flags, "--tensor", "model.norm.wait"];
-      const { code, stderr, stdout } = await quantwise(args);
-      expect(code).toBe(2);
-      expect(stderr).toBe(
-        "quantwise: tensor: expected the name of a tensor that both models have, " +
-          'received "model.norm.wait"\n',
-      );
-      expect(stdout.byteLength).toBe(0);
-    }
+    const html = join(folder, "never/there.html");
+    const flags = ["--html", html, "--tensor", "model.norm.wait"];
+    const { code, stderr, stdout } = await quantwise(["compare", original, nf4, ...flags]);
+    expect(code).toBe(2);
+    expect(stderr).toBe(
+      "quantwise: tensor: expected the name of a tensor that both models have, " +
+        'received "model.norm.wait"\n',
+    );
+    expect(stdout.byteLength).toBe(0);
     expect(existsSync(join(folder, "never"))).toBe(false);
   });
+
+  it.each([["--tensor", "model.norm.weight"], ["--overwrite"]])(
+    "%s means nothing without it",
+    async (...flags) => {
+      const { code, stderr } = await quantwise(["compare", original, nf4, ...flags]);
+      expect(stderr).toMatch(new RegExp(`^quantwise: ${flags[0]}: expected --html beside it`));
+      expect(code).toBe(2);
+    },
+  );
 
   it("makes the directories above it", async () => {
     const path = join(temporaryFolder(), "a/b/report.html");
@@ -541,9 +567,9 @@ describe("a disk", () => {
 });
 
 describe("an interrupted job", () => {
-  const TENSORS = 60;
+  const TENSORS = 400;
 
-  /** 60 tensors of 4 MB of zeros: a sparse file takes no room. */
+  /** 400 tensors of 4 MB of zeros: a sparse file takes no room, and all of it some time. */
   function largeModel(path: string): string {
     const bytes = 4 << 20;
     const members = Array.from({ length: TENSORS }, (_, i) => {
@@ -578,7 +604,7 @@ describe("an interrupted job", () => {
   it.each(["SIGINT", "SIGTERM"] as const)("by %s: 130, and no report", async (signal) => {
     const path = join(place, "reports/report.html");
     const { code, stdout, stderr } = await quantwise(["compare", large, large, "--html", path], {
-      onStart: (child) => onLine(child, /^\[ *2\/60\]/m, () => child.kill(signal)),
+      onStart: (child) => onLine(child, /^\[ *2\/400\]/m, () => child.kill(signal)),
     });
     expect(stderr).toContain(`quantwise: interrupted by ${signal}; nothing was left behind`);
     expect([code, stdout.byteLength]).toEqual([130, 0]);
@@ -586,9 +612,16 @@ describe("an interrupted job", () => {
   });
 
   it("after the last tensor, while other schemes are tried: 130, and no report", async () => {
+    const zeros = Array.from({ length: 12 }, (_, i) => ({
+      ...opaque(`layers.${i}.fc1.weight`, "F32", [512, 512]),
+      bytes: new Uint8Array(4 * 512 * 512),
+    }));
+    const model = writeModel(join(folder, "matrices"), zeros);
+    const quantized = join(folder, "matrices nf4");
+    await quantizeModel(model, quantized, { include: ["**"] });
     const path = join(place, "late.html");
-    const { code, stderr } = await quantwise(["compare", original, nf4, "--html", path], {
-      onStart: (child) => onLine(child, /^\[21\/21\]/m, () => child.kill("SIGINT")),
+    const { code, stderr } = await quantwise(["compare", model, quantized, "--html", path], {
+      onStart: (child) => onLine(child, /^\[12\/12\]/m, () => child.kill("SIGINT")),
     });
     expect(stderr).toContain("interrupted by SIGINT");
     expect(code).toBe(130);
@@ -599,7 +632,7 @@ describe("an interrupted job", () => {
     const path = join(place, "twice.html");
     const child = spawn(process.execPath, [cli, "compare", large, large, "--html", path]);
     const ended = new Promise<number | null>((done) => child.on("close", done));
-    onLine(child, /^\[ *2\/60\]/m, () => {
+    onLine(child, /^\[ *2\/400\]/m, () => {
       child.kill("SIGINT");
       child.kill("SIGTERM");
     });

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { dequantize, FormatError, StorageError } from "../../src/index.ts";
 import {
   type InspectedModel,
@@ -23,6 +23,9 @@ import {
 import { recordOf, valuesOf } from "../node/compare-oracle.ts";
 import { llamaTensors, writeModel, writeShards } from "../node/models.ts";
 import { goldenFolder, quantwise, temporaryFolder } from "./quantwise.ts";
+
+// Two cores and other suites beside this one: slow is no failure.
+vi.setConfig({ testTimeout: 60_000 });
 
 const cli = fileURLToPath(new URL("../../build/js/cli.js", import.meta.url));
 const folder = temporaryFolder();

@@ -1,7 +1,7 @@
 /** Figures of `compareModels` against weights and `dequantize(quantize())` in memory. */
 
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { dequantize, type QuantizeOptions } from "../../src/index.ts";
 import { addComparisons } from "../../src/metrics/comparison.ts";
 import { figuresOf } from "../../src/metrics/comparison-figures.ts";
@@ -15,6 +15,9 @@ import { floatBytesAs, type TestTensor, weights } from "../checkpoint/safetensor
 import { temporaryFolder } from "../cli/quantwise.ts";
 import { counts, expectFigures, figures, recordOf, valuesOf } from "./compare-oracle.ts";
 import { writeModel } from "./models.ts";
+
+// Two cores and other suites beside this one: slow is no failure.
+vi.setConfig({ testTimeout: 60_000 });
 
 const CODINGS: readonly (readonly [label: string, options: QuantizeOptions])[] = [
   ["nf4, double quantized", { quantType: "nf4" }],
