@@ -15,6 +15,7 @@ import { type CodingOptions, codingOf } from "../../src/tensor/options.ts";
 import { goldenFolder, temporaryFolder } from "../cli/quantwise.ts";
 import { sameBytes } from "../kernels/calls.ts";
 import { llamaConfig, llamaTensors, writeModel } from "../node/models.ts";
+import { bytesOf } from "../tensor/float-vectors.ts";
 import { naive } from "../tensor/naive.ts";
 import {
   PACKED_CONFIGS,
@@ -221,6 +222,31 @@ describe("config.json", () => {
     });
     expect([...ignore].sort()).toEqual([...FLOATS, "model.layers.0.self_attn.o_proj"]);
   });
+});
+
+describe("a linear layer of several tiles", () => {
+  it.each([
+    [4, [1000, 264]],
+    [8, [2000, 132]],
+  ] as const)(
+    "is packed as one, though tiles end inside of words: %d bits",
+    async (bits, shape) => {
+      const name = "model.layers.0.mlp.up_proj.weight";
+      const tensor = weights(name, shape, "F32", { seed: 21 });
+      const input = writeModel(join(temporaryFolder(), "model"), [tensor]);
+      const coding = { quantType: `int${bits}`, blockSize: 33 } as const;
+      const expected = naive(valuesOf(tensor), {
+        ...coding,
+        shape,
+        symmetric: true,
+        doubleQuant: false,
+      });
+      const { file } = await converted(input, coding);
+      const packed = packWords(Int8Array.from(expected.codes), shape[1], bits);
+      sameBytes(file.get(`${name}_packed`).bytes, packed, name);
+      sameBytes(file.get(`${name}_scale`).bytes, bytesOf(expected.scale), name);
+    },
+  );
 });
 
 describe("a converted linear layer", () => {
