@@ -1,11 +1,16 @@
 /** Scales that need a statistic of the whole tensor: files read it twice, streams must hold it. */
 
 import { describe, expect, it } from "vitest";
-import { type CodingOptions, NonFiniteError, PlanError } from "../../src/index.ts";
+import {
+  type CodingOptions,
+  NonFiniteError,
+  PlanError,
+  QuantizeSafetensorsStream,
+} from "../../src/index.ts";
 import { sameBytes } from "../kernels/calls.ts";
 import { nativeParts, recordOf, toFile, toStream } from "./native-parts.ts";
 import { bitsOf, fileInOrder, opaque, type ReadFile, weights } from "./safetensors-files.ts";
-import { errorOf } from "./streams.ts";
+import { errorOf, sourceOf } from "./streams.ts";
 
 const name = "layers.0.fc1.weight";
 /** 1.2 MB: more than a tile. */
@@ -55,15 +60,25 @@ describe.each(NEEDS_ALL)("%o", (coding) => {
     expectParts(await toStream(source, { ...coding, maxTensorBytes: byteCount }), coding);
   });
 
-  it("is refused by a stream that may not, by the tensor's name and before its bytes", async () => {
-    const error = await errorOf(toStream(source, { ...coding, maxTensorBytes: byteCount - 1 }));
+  it("is refused by a stream that may not, by its name and before it is read", async () => {
+    const { stream, given } = sourceOf(source, 4096);
+    const options = { ...coding, maxTensorBytes: byteCount - 1 };
+    const chunks: Uint8Array[] = [];
+    const piped = stream.pipeThrough(new QuantizeSafetensorsStream(options));
+    const error = await errorOf(
+      (async () => {
+        for await (const chunk of piped) chunks.push(chunk);
+      })(),
+    );
     expect(error).toBeInstanceOf(PlanError);
     expect(error.message).toMatch(
       new RegExp(
         `tensor "layers\\.0\\.fc1\\.weight": the scales of ${coding.quantType} need a statistic of ` +
-          `the whole tensor.*${byteCount} bytes, and maxTensorBytes allows ${byteCount - 1}; raise`,
+          `the whole tensor.*${byteCount} bytes, and maxTensorBytes.* allows ${byteCount - 1}; raise`,
       ),
     );
+    expect(chunks).toEqual([]);
+    expect(given()).toBeLessThan(byteCount / 2);
   });
 
   it("tells of NaN by the tensor and the place in it", async () => {
