@@ -89,7 +89,12 @@ export class NonFiniteError extends QuantwiseError {
   }
 
   /** For embeddings, which no option lets through. */
-  static ofEmbeddings(argument: string, index: number, value: number, dimensions: number) {
+  static ofEmbeddings(
+    argument: string,
+    index: number,
+    value: number,
+    dimensions: number,
+  ): NonFiniteError {
     const place = `row ${Math.floor(index / dimensions)}, dimension ${index % dimensions}`;
     const message = `${argument}: element ${index} (${place}) is ${value}; expected a finite number`;
     return new NonFiniteError(undefined, index, value, false, undefined, message);

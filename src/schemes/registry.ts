@@ -74,22 +74,22 @@ const float = (format: FloatFormat, scale: ScaleFormat, fixedBlockSize?: number)
 });
 
 export const SCHEMES = {
-  nf4: codebook4(() => NF4),
-  fp4: codebook4(() => FP4),
-  af4: codebook4(() => AF4),
-  dynamic8: codebook8(dynamic8),
+  nf4: codebook4(() => NF4) as CodebookScheme<4>,
+  fp4: codebook4(() => FP4) as CodebookScheme<4>,
+  af4: codebook4(() => AF4) as CodebookScheme<4>,
+  dynamic8: codebook8(dynamic8) as CodebookScheme<8>,
   "llm-int8": { family: "rows", bits: 8 } as RowScheme,
-  int4: affine(INT4),
-  int8: affine(INT8),
-  uint4: affine(UINT4),
-  uint8: affine(UINT8),
-  mxfp4: float(E2M1, "e8m0", 32),
-  mxfp8: float(E4M3, "e8m0", 32),
-  "mxfp8-e5m2": float(E5M2, "e8m0", 32),
-  nvfp4: float(E2M1, "e4m3", 16),
-  "fp8-e4m3": float(E4M3, "float32"),
-  "fp8-e5m2": float(E5M2, "float32"),
-} satisfies Record<string, Scheme>;
+  int4: affine(INT4) as AffineScheme,
+  int8: affine(INT8) as AffineScheme,
+  uint4: affine(UINT4) as AffineScheme,
+  uint8: affine(UINT8) as AffineScheme,
+  mxfp4: float(E2M1, "e8m0", 32) as FloatScheme,
+  mxfp8: float(E4M3, "e8m0", 32) as FloatScheme,
+  "mxfp8-e5m2": float(E5M2, "e8m0", 32) as FloatScheme,
+  nvfp4: float(E2M1, "e4m3", 16) as FloatScheme,
+  "fp8-e4m3": float(E4M3, "float32") as FloatScheme,
+  "fp8-e5m2": float(E5M2, "float32") as FloatScheme,
+} as const satisfies Record<string, Scheme>;
 
 /** A scheme's public name. */
 export type QuantType = keyof typeof SCHEMES;

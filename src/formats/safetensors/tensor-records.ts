@@ -17,7 +17,7 @@ export class TensorRecords {
   count = 0;
 
   // The record at the cursor.
-  bytes = new Uint8Array(0);
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   nameStart = 0;
   nameEnd = 0;
   dtypeRank = 0;
