@@ -122,7 +122,7 @@ export function connectionError(name: string, error: unknown, hasAnswered: boole
   const code = codeOf(error);
   const reason = REASONS[code] ?? printable(withPublicUrls(messageOf(error)));
   const message = code === "" || reason.includes(code) ? reason : `${reason} (${code})`;
-  if (HOPELESS.test(code) || (!hasAnswered && ABSENT.has(code))) {
+  if (HOPELESS.test(code) || reason === "bad port" || (!hasAnswered && ABSENT.has(code))) {
     return new StorageError(`cannot read ${printable(name)}: ${message}`, { cause: error });
   }
   return new TransientError(message, { cause: error });

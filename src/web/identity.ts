@@ -22,15 +22,21 @@ export class FileIdentity {
     return this.#lastModified;
   }
 
+  /** The first address says that it is the same file, whatever the place where it lies says. */
+  isLinkedTo({ linkedEtag }: Notes): boolean {
+    return linkedEtag !== undefined && linkedEtag === this.#linkedEtag;
+  }
+
   /**
    * A place that redirects led to anew may tag the same file differently: then what the first
    * address says of it decides.
    *
    * @throws StorageError for another file
    */
-  check(headers: Headers, { linkedEtag }: Notes): void {
-    const isLinked = linkedEtag !== undefined && this.#linkedEtag !== undefined;
-    if (isLinked && linkedEtag !== this.#linkedEtag) throw this.changed("its hash");
+  check(headers: Headers, notes: Notes): void {
+    const isLinked = this.isLinkedTo(notes);
+    const isNamed = notes.linkedEtag !== undefined && this.#linkedEtag !== undefined;
+    if (isNamed && !isLinked) throw this.changed("its hash");
     const etag = headers.get("etag") ?? undefined;
     const lastModified = headers.get("last-modified") ?? undefined;
     if (this.#etag !== undefined && etag !== undefined) {

@@ -55,17 +55,24 @@ export class RemoteFile {
 
   /** Bytes from `start` on, at most to `end`. */
   async part(start: number, end: number): Promise<Piece> {
-    const validator = this.#identity.strongValidator;
-    const answer = await this.resource.get({
-      Range: `bytes=${start}-${end - 1}`,
-      ...(validator === undefined ? {} : { "If-Range": validator }),
-    });
+    const answer = await this.#ask(start, end);
     try {
       return new Piece(answer, start, this.#endOf(answer, start, end));
     } catch (error) {
       answer.cancel();
       throw error;
     }
+  }
+
+  async #ask(start: number, end: number): Promise<Answer> {
+    const range = { Range: `bytes=${start}-${end - 1}` };
+    const validator = this.#identity.strongValidator;
+    if (validator === undefined) return this.resource.get(range);
+    const answer = await this.resource.get({ ...range, "If-Range": validator });
+    // Another place, where the same file has another tag.
+    if (answer.status !== 200 || !this.#identity.isLinkedTo(this.resource.notes)) return answer;
+    answer.discard();
+    return this.resource.get(range);
   }
 
   /** All bytes, without asking for a range. */
