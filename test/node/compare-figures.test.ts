@@ -130,6 +130,32 @@ describe("clipped weights", () => {
   });
 });
 
+describe("weights that went on after they were quantized", () => {
+  it.each(CODINGS)("%s", async (_, options) => {
+    const folder = temporaryFolder();
+    const then = spiky("x.weight", [64, 300], "F32");
+    const drifted = valuesOf(then).map((w, i) => w * (1 + (i % 17) / 100));
+    const now = { ...then, bytes: floatBytesAs("F32", drifted) };
+    const original = writeModel(join(folder, "now"), [now]);
+    const quantized = join(folder, "quantized");
+    await quantizeModel(writeModel(join(folder, "then"), [then]), quantized, {
+      include: ["**"],
+      ...options,
+    });
+    const [report] = (await compareModels(original, quantized)).tensors as [ComparedReport];
+    const record = recordOf(then, options);
+    expectFigures(report, figures(drifted, dequantize(record)));
+    const { saturated, clipped } = counts(drifted, record);
+    expect(report.sums).toMatchObject({
+      saturated: { count: saturated },
+      clipped: { count: clipped },
+    });
+    // Levels of E5M2 and of one scale for all lie too far apart for it.
+    const isCoarse = options.quantType?.endsWith("e5m2") || options.granularity === "tensor";
+    if (!isCoarse) expect(clipped).toBeGreaterThan(50);
+  });
+});
+
 describe("totals", () => {
   it("are the figures of all elements of all tensors, put together", async () => {
     const tensors = smallModel("BF16", false);
