@@ -11,9 +11,10 @@ import { browsers } from "./runners/browsers.mjs";
 import { bundlers } from "./runners/bundlers.mjs";
 import { commands } from "./runners/commands.mjs";
 import { edges } from "./runners/edges.mjs";
+import { packaging } from "./runners/packaging.mjs";
 
 const words = process.argv.slice(2);
-const all = [...commands, ...edges, ...bundlers, ...browsers];
+const all = [...packaging, ...commands, ...edges, ...bundlers, ...browsers];
 const chosen = all.filter(
   ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
 );

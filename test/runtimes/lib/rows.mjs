@@ -39,8 +39,8 @@ export async function versionOf(command, env = {}) {
 export function tableOf(rows) {
   const lines = [["runtime", "version", "kernels", "checks", "s"]];
   for (const { name, version, kernels, passed, problems, seconds } of rows) {
-    const why =
-      kernels.reason === "WebAssembly SIMD runs here" ? "" : `: ${shorter(kernels.reason)}`;
+    const isUsual = ["", "WebAssembly SIMD runs here"].includes(kernels.reason);
+    const why = isUsual ? "" : `: ${shorter(kernels.reason)}`;
     const checks = problems.length === 0 ? `${passed}` : `${passed}, ${problems.length} FAILED`;
     lines.push([name, version, kernels.name + why, checks, seconds.toFixed(1)]);
   }

@@ -1,7 +1,9 @@
 /** Runtimes with a command line: Node, Deno, Bun; also without SIMD and without WebAssembly. */
 
-import { writeFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { execute, must } from "../lib/processes.mjs";
 import { node, program, root } from "../lib/project.mjs";
 import { rowOfProgram, versionOf } from "../lib/rows.mjs";
 
@@ -58,36 +60,69 @@ function files(name, command, flags, required = "") {
 }
 
 async function shaOfNode20(script, project) {
-  const { execute } = await import("../lib/processes.mjs");
   const output = join(project, "of-node-20.safetensors");
   const { stdout } = await execute(node(20), [script, CHECKPOINT, output, "?", ""]);
   return /"sha":"([0-9a-f]{64})"/.exec(stdout)?.[1] ?? "no answer of Node 20";
 }
 
-/** Deno's own way to say where a package comes from, without permissions. */
-const denoNpm = {
-  name: "deno npm:",
-  version: () => versionOf(deno),
-  run: async ({ suite: folder }) => {
-    const doors = ["core", "checkpoint", "safetensors", "schemes"];
-    const text = [
-      ...doors.map((door) => {
-        const path = door === "core" ? "" : `/${door}`;
-        return `import * as ${door} from "npm:quantwise@^0.1.0${path}";`;
-      }),
-      'import answers from "./answers.mjs";',
-      'import { run } from "./suite.mjs";',
-      `const result = await run({ ${doors} }, answers, JSON.parse(Deno.args[0]));`,
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the program's
-      "console.log(`QUANTWISE RESULT ${JSON.stringify(result)}`);",
-    ].join("\n");
-    const script = join(folder, "deno-npm.mjs");
-    writeFileSync(script, text);
-    return rowOfProgram(deno, ["run", "--no-prompt", script, JSON.stringify(WASM)], {
-      cwd: folder,
-    });
+/** Deno's own ways to say where a package comes from, without permissions. */
+function denoScript(name, specifierOf, prepare) {
+  return {
+    name,
+    version: () => versionOf(deno),
+    run: async (context) => {
+      const folder = await prepare(context);
+      const doors = ["core", "checkpoint", "safetensors", "schemes"];
+      const text = [
+        ...doors.map((door) => {
+          const path = door === "core" ? "" : `/${door}`;
+          return `import * as ${door} from "${specifierOf(path)}";`;
+        }),
+        'import answers from "./answers.mjs";',
+        'import { run } from "./suite.mjs";',
+        `const result = await run({ ${doors} }, answers, JSON.parse(Deno.args[0]));`,
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the program's
+        "console.log(`QUANTWISE RESULT ${JSON.stringify(result)}`);",
+      ].join("\n");
+      const script = join(folder, "deno.mjs");
+      writeFileSync(script, text);
+      const args = ["run", "--no-prompt", script, JSON.stringify(WASM)];
+      return rowOfProgram(deno, args, { cwd: folder });
+    },
+  };
+}
+
+const { version, name: jsrName } = JSON.parse(readFileSync(join(root, "jsr.json"), "utf8"));
+
+const denoNpm = denoScript(
+  "deno npm:",
+  (path) => `npm:quantwise@^${version}${path}`,
+  ({ suite: folder }) => folder,
+);
+
+/** JSR gets sources. The files that `deno publish` would send, linked as if they were published. */
+const denoJsr = denoScript(
+  "deno jsr:",
+  (path) => `jsr:${jsrName}@^${version}${path}`,
+  async ({ folder, suite: from }) => {
+    const files = await publishedToJsr();
+    const published = join(folder, "jsr/published");
+    for (const file of files) cpSync(join(root, file), join(published, file));
+    // Links are looked for by Deno's own name of the manifest.
+    cpSync(join(root, "jsr.json"), join(published, "deno.json"));
+    const user = join(folder, "jsr/user");
+    cpSync(from, user, { recursive: true });
+    writeFileSync(join(user, "deno.json"), JSON.stringify({ links: ["../published"] }));
+    return user;
   },
-};
+);
+
+async function publishedToJsr() {
+  const args = ["publish", "--dry-run", "--allow-dirty", "--config", "jsr.json"];
+  const { stderr } = await must(deno, args, { cwd: root, env: { NO_COLOR: "1" } });
+  const base = pathToFileURL(root).href;
+  return [...stderr.matchAll(/^ +(file:\S+) \(/gm)].map(([, url]) => url.slice(base.length));
+}
 
 export const commands = [
   ...[20, 22, 24, 26].map((major) => suite(`node ${major}`, node(major), [])),
@@ -100,6 +135,7 @@ export const commands = [
   suite("node 26 without SIMD", node(26), ["--no-enable-sse4-1"], REFERENCE),
   suite("deno", deno, ["run", "--no-prompt"]),
   denoNpm,
+  denoJsr,
   files("deno files", deno, ["run", "--no-prompt", "-A"], "require"),
   suite(
     "deno without WebAssembly",
