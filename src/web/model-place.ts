@@ -8,7 +8,7 @@ import { isWebUrl, publicUrl } from "./public-url.ts";
 export interface HubModelPlace {
   readonly kind: "hub";
   readonly ref: HubRef;
-  readonly endpoint: string | undefined;
+  readonly endpoint: string;
   /** How messages call it. */
   readonly name: string;
 }
@@ -33,7 +33,7 @@ export function isWebModel(input: string): boolean {
 }
 
 /** @throws ArgumentError */
-export function modelPlaceOf(input: string, endpoint?: string): ModelPlace {
+export function modelPlaceOf(input: string, endpoint: string = HUB_ENDPOINT): ModelPlace {
   if (isHubRef(input)) return hubModel(parseHubRef(input), endpoint);
   if (!isWebUrl(input) || !URL.canParse(input)) {
     throw new ArgumentError(
@@ -72,14 +72,14 @@ function beside(url: URL, name: string): string {
   return new URL(`./${encodeURIComponent(name)}${url.search}`, url).href;
 }
 
-function hubModel(ref: HubRef, endpoint: string | undefined): HubModelPlace {
+function hubModel(ref: HubRef, endpoint: string): HubModelPlace {
   const name = printable(`hf:${ref.repo}@${ref.revision}`);
   return { kind: "hub", ref, endpoint, name };
 }
 
 /** The origin that is asked for the model: a token for it may go nowhere else. */
 export function originOf(place: ModelPlace): URL {
-  if (place.kind === "hub") return new URL(place.endpoint ?? HUB_ENDPOINT);
+  if (place.kind === "hub") return new URL(place.endpoint);
   return new URL(place.kind === "file" ? place.url : place.urlOf(CONFIG_NAME));
 }
 
