@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from "vitest";
 import { dequantize, quantize } from "../../src/index.ts";
-import { midpointDecision } from "../../src/schemes/codebook.ts";
 import { AF4 } from "../../src/schemes/af4.ts";
+import { midpointDecision } from "../../src/schemes/codebook.ts";
 import { QUANT_TYPES, SCHEMES } from "../../src/schemes/index.ts";
 import { normalFloats } from "../checkpoint/safetensors-files.ts";
 import { family } from "../kernels/cases.ts";
