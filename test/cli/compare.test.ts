@@ -128,8 +128,9 @@ describe("the table", () => {
 
   it("has broken weights first, and tells of them", async () => {
     const good = weights("a.weight", [64, 64], "F32", { seed: 1 });
-    const bad = weights("b.weight", [64, 64], "F32", { seed: 2, deviation: 1e-3 });
-    const values = valuesOf(bad);
+    // But for its first block, all that is left of it is exact: no error at all.
+    const bad = weights("b.weight", [64, 64], "F32");
+    const values = new Float32Array(4096).fill(0.25);
     values[5] = NaN;
     const spoiled = { ...bad, bytes: floatBytesAs("F32", values) };
     const model = writeModel(join(folder, "spoiled"), [good, spoiled]);
