@@ -50,7 +50,7 @@ export function parseHubRef(text: string): HubRef {
 
 /** Where a file of a model is. @param endpoint of another hub than Hugging Face's own */
 export function hubFile({ repo, revision }: HubRef, path: string, endpoint?: string): string {
-  return `${baseOf(endpoint)}/${repo}/resolve/${encodeURIComponent(revision)}/${encodedPath(path)}`;
+  return `${hubBase(endpoint)}/${repo}/resolve/${encodeURIComponent(revision)}/${encodedPath(path)}`;
 }
 
 /** What an address on a hub's own site means. */
@@ -65,7 +65,7 @@ export interface HubPlace {
  * for any other address.
  */
 export function hubPlaceOf(url: URL, endpoint?: string): HubPlace | undefined {
-  const base = `${baseOf(endpoint)}/`;
+  const base = `${hubBase(endpoint)}/`;
   const address = url.origin + url.pathname;
   if (!address.startsWith(base)) return undefined;
   const parts = address.slice(base.length).replace(/\/+$/, "").split("/").map(decoded);
@@ -96,7 +96,7 @@ export async function listHubFiles(
   { endpoint, ...options }: HubOptions = {},
 ): Promise<HubFile[]> {
   const list = new URL(
-    `${baseOf(endpoint)}/api/models/${repo}/tree/${encodeURIComponent(revision)}?recursive=true`,
+    `${hubBase(endpoint)}/api/models/${repo}/tree/${encodeURIComponent(revision)}?recursive=true`,
   );
   const files: HubFile[] = [];
   for (let page: URL | undefined = list; page !== undefined; ) {
@@ -154,8 +154,8 @@ function nextQuery(header: string | null, page: URL): string | undefined {
   return link !== undefined && URL.canParse(link, page) ? new URL(link, page).search : undefined;
 }
 
-/** @throws ArgumentError */
-function baseOf(endpoint: string = HUB_ENDPOINT): string {
+/** A hub's address as files' addresses begin. @throws ArgumentError */
+export function hubBase(endpoint: string = HUB_ENDPOINT): string {
   if (!isWebUrl(endpoint) || !URL.canParse(endpoint)) {
     throw new ArgumentError("endpoint", "the http or https URL of a hub", endpoint);
   }

@@ -2,7 +2,15 @@
 
 import { CONFIG_NAME, INDEX_NAME } from "../checkpoint/model-files.ts";
 import { ArgumentError, printable } from "../foundation/errors.ts";
-import { HUB_ENDPOINT, type HubRef, hubFile, hubPlaceOf, isHubRef, parseHubRef } from "./hub.ts";
+import {
+  HUB_ENDPOINT,
+  type HubRef,
+  hubBase,
+  hubFile,
+  hubPlaceOf,
+  isHubRef,
+  parseHubRef,
+} from "./hub.ts";
 import { isWebUrl, publicUrl } from "./public-url.ts";
 
 export interface HubModelPlace {
@@ -74,7 +82,7 @@ function beside(url: URL, name: string): string {
 
 function hubModel(ref: HubRef, endpoint: string): HubModelPlace {
   const name = printable(`hf:${ref.repo}@${ref.revision}`);
-  return { kind: "hub", ref, endpoint, name };
+  return { kind: "hub", ref, endpoint: hubBase(endpoint), name };
 }
 
 /** The origin that is asked for the model: a token for it may go nowhere else. */
