@@ -12,7 +12,7 @@ import {
   type ModelComparison,
   quantizeModel,
 } from "../../src/node/index.ts";
-import { NF4 } from "../../src/schemes/index.ts";
+import { NF4, QUANT_TYPES } from "../../src/schemes/index.ts";
 import {
   floatBytesAs,
   opaque,
@@ -557,6 +557,24 @@ describe("details", () => {
       expect(bins.below + bins.above).toBe(0);
     },
   );
+
+  it.each(QUANT_TYPES)("levels of %s reach as far as the weights", async (quantType) => {
+    const path = join(folder, `levels ${quantType}`);
+    await quantizeModel(original, path, { include: ["**"], quantType });
+    const { histograms } = await compareModels(original, path, {
+      details: true,
+      tensors: ["b.weight"],
+    });
+    const { levels, scale } = histograms[0] as (typeof histograms)[number];
+    expect(levels).toEqual([...levels].sort((a, b) => a - b));
+    const w = valuesOf(tensors[1] as TestTensor);
+    const largest = w.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
+    for (const level of [levels[0] as number, levels.at(-1) as number]) {
+      // Of 64 bell-shaped weights the largest is about half the largest of 6144.
+      expect(Math.abs(level * scale) / largest).toBeGreaterThan(0.3);
+      expect(Math.abs(level * scale) / largest).toBeLessThan(1.2);
+    }
+  });
 
   it("schemes: the error of each on the quantized weights, and its bits", async () => {
     const { schemes } = await compareModels(original, quantized, { details: true });
