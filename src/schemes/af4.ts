@@ -1,4 +1,4 @@
-/** AF4: sixteen levels that minimise the expected absolute error of normal weights in blocks of 64. */
+/** AF4: sixteen levels whose author derives them for normal weights in blocks of 64. */
 
 import type { Codebook } from "./codebook.ts";
 
