@@ -9,6 +9,7 @@ import {
   type DequantizeModelResult,
   dequantizeModel,
 } from "../../node/index.ts";
+import { writeStdout } from "../../node/stdout.ts";
 import { checked } from "../arguments.ts";
 import { formatBytes, formatSeconds } from "../format.ts";
 import { Progress } from "../progress.ts";
@@ -81,8 +82,8 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
     progress.stop();
     const seconds = (performance.now() - started) / 1000;
     const job = { input: publicModelName(model), output, seconds };
-    if (json) process.stdout.write(`${JSON.stringify({ ...job, ...result })}\n`);
-    else if (!quiet || result.dryRun) process.stdout.write(summary(result, job));
+    const text = json ? `${JSON.stringify({ ...job, ...result })}\n` : summary(result, job);
+    if (json || !quiet || result.dryRun) await writeStdout(Buffer.from(text));
   } finally {
     progress.stop();
   }

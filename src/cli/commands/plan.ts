@@ -26,6 +26,7 @@ import { LAYOUT_NAMES } from "../../checkpoint/layouts/registry.ts";
 import { parseRule, type Rule } from "../../checkpoint/rules.ts";
 import { parseByteCount } from "../../checkpoint/shards.ts";
 import { type PlanSizesOptions, planSizes } from "../../node/index.ts";
+import { writeStdout } from "../../node/stdout.ts";
 import { QUANT_TYPES, type QuantType } from "../../schemes/registry.ts";
 import { GRANULARITIES, oneOf } from "../../tensor/options.ts";
 import { checked, collect, wholeNumber } from "../arguments.ts";
@@ -121,5 +122,5 @@ async function run(input: string, flags: Flags, signal: AbortSignal): Promise<vo
   });
   const name = publicModelName(input);
   const text = json ? `${JSON.stringify({ input: name, ...table })}\n` : planText(name, table);
-  process.stdout.write(text);
+  await writeStdout(Buffer.from(text));
 }

@@ -7,6 +7,7 @@ import { parseRule, type Rule } from "../../checkpoint/rules.ts";
 import { DEFAULT_MAX_SHARD_BYTES, parseByteCount } from "../../checkpoint/shards.ts";
 import { FLOAT_DTYPES } from "../../foundation/dtype.ts";
 import { outputKindOf, type QuantizeModelOptions, quantizeModel } from "../../node/index.ts";
+import { writeStdout } from "../../node/stdout.ts";
 import { QUANT_TYPES } from "../../schemes/registry.ts";
 import { GRANULARITIES, QUANT_STORAGES } from "../../tensor/options.ts";
 import { checked, collect, integer, wholeNumber } from "../arguments.ts";
@@ -200,7 +201,9 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
     };
     const text = json ? jsonSummary(result, job) : textSummary(result, job);
     // A quiet job says nothing but what was asked for.
-    if (json || dryRun || !quiet) (toStdout ? process.stderr : process.stdout).write(text);
+    if (!json && !dryRun && quiet) return;
+    if (toStdout) process.stderr.write(text);
+    else await writeStdout(Buffer.from(text));
   } finally {
     progress.stop();
   }
