@@ -85,23 +85,35 @@ export class Answer {
   }
 }
 
-/** Ends a wait for something that does not come. */
+/**
+ * Ends a wait for something that does not come. It does not count on the runtime to end it after an
+ * abort: Node's fetch forgets reads that are under way when a body has just ended.
+ */
 export async function orSilence<Value>(
   wait: Promise<Value>,
   controller: AbortController,
   stallMs: number,
 ): Promise<Value> {
+  const { signal } = controller;
   let isSilent = false;
-  const timer = setTimeout(() => {
-    isSilent = true;
-    controller.abort();
-  }, stallMs);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let onAbort = () => {};
   try {
-    return await wait;
-  } catch (cause) {
-    if (!isSilent) throw cause;
-    throw new TransientError(`nothing came for ${stallMs / 1000} s`, { cause });
+    return await new Promise<Value>((resolve, reject) => {
+      onAbort = () => {
+        const silence = `nothing came for ${stallMs / 1000} s`;
+        reject(isSilent ? new TransientError(silence) : (signal.reason as Error));
+      };
+      if (signal.aborted) onAbort();
+      signal.addEventListener("abort", onAbort);
+      timer = setTimeout(() => {
+        isSilent = true;
+        controller.abort();
+      }, stallMs);
+      wait.then(resolve, reject);
+    });
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
   }
 }

@@ -20,14 +20,20 @@ export interface RunOptions {
   /** What comes on standard input; nothing means that it is closed. */
   readonly stdin?: Uint8Array;
   readonly cwd?: string;
+  /** Instead of this process's environment. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Options of Node itself. */
+  readonly nodeArgs?: readonly string[];
   /** For a test that sends signals or feeds standard input itself. */
   readonly onStart?: (child: ChildProcess) => void;
 }
 
 export function quantwise(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
   return new Promise((done, failed) => {
-    const child = spawn(process.execPath, [cli, ...args], {
-      cwd: options.cwd,
+    const { cwd, env, nodeArgs = [] } = options;
+    const child = spawn(process.execPath, [...nodeArgs, cli, ...args], {
+      cwd,
+      env,
       stdio: ["pipe", "pipe", "pipe"],
     });
     const out: Buffer[] = [];
