@@ -43,7 +43,11 @@ export async function stored4Bit(finder: TensorFinder, state: Located): Promise<
   const fail = (problem: string): never => {
     throw new FormatError(problem, { file, tensor: state.entry.name });
   };
-  const { dtype, shape, blockSize, nested } = parseState(await stateText(state, fail), fail);
+  const json = await stateText(state, fail);
+  if (stringOf(memberOf(json, "quant_type")) !== quantType) {
+    fail(`its "quant_type" must be ${quantType}, as its name says`);
+  }
+  const { dtype, shape, blockSize, nested } = parseState(json, fail);
   const options = { quantType, blockSize, doubleQuant: nested !== undefined };
   const coding = blamed(file, state.entry.name, () => codingOf(options) as CodebookCoding);
   const elementCount = blamed(file, state.entry.name, () => elementCountOf(shape));
