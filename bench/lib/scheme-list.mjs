@@ -34,7 +34,7 @@ const codebook = (quantType, blockSizes) =>
 
 /** "nf4 64 +dq": quant type, block size, double quantization. Affine: zero points unless "sym". */
 export const SCHEMES = /** @type {readonly Scheme[]} */ ([
-  ...affine("int8", [64]),
+  ...affine("int8", [32, 64, 128]),
   { name: "llm-int8", options: { quantType: "llm-int8" } },
   { name: "dynamic8 64", options: { quantType: "dynamic8", blockSize: 64 } },
   { name: "dynamic8 4096", options: { quantType: "dynamic8", blockSize: 4096 } },
