@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { ABI_VERSION, EXPORT_NAMES } from "../../src/kernels/wasm/exports.ts";
 import { embeddedModule } from "../../src/kernels/wasm/embedded-module.ts";
+import { ABI_VERSION, EXPORT_NAMES } from "../../src/kernels/wasm/exports.ts";
 import { instantiateKernels } from "../../src/kernels/wasm/instantiate.ts";
 
 const root = new URL("../../", import.meta.url);
