@@ -45,6 +45,8 @@ export class HttpResource {
   /** Where redirects led. */
   #place: Place | undefined;
   #hasAnswered = false;
+  /** A page asks another origin: headers beyond the simple ones need that origin's consent. */
+  #isCors = false;
   /** Redirects happen out of sight, as in browsers. */
   #isHidden = false;
 
@@ -61,8 +63,9 @@ export class HttpResource {
     signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  get url(): URL {
-    return this.#url;
+  /** `If-Range` can be sent: without it, what comes is compared with what came before. */
+  get takesConditions(): boolean {
+    return !this.#isCors;
   }
 
   get signal(): AbortSignal {
@@ -167,6 +170,7 @@ export class HttpResource {
         response = await send(undefined, "follow");
       }
       this.#hasAnswered = true;
+      this.#isCors = response.type === "cors";
       const origin = response.redirected ? new URL(response.url).origin : url.origin;
       const isElsewhere = origin !== this.#url.origin;
       return new Answer(response, { controller, stallMs, failure, onEnd, isElsewhere });

@@ -67,7 +67,7 @@ export class RemoteFile {
   async #ask(start: number, end: number): Promise<Answer> {
     const range = { Range: `bytes=${start}-${end - 1}` };
     const validator = this.#identity.strongValidator;
-    if (validator === undefined) return this.resource.get(range);
+    if (validator === undefined || !this.resource.takesConditions) return this.resource.get(range);
     const answer = await this.resource.get({ ...range, "If-Range": validator });
     // Another place, where the same file has another tag.
     if (answer.status !== 200 || !this.#identity.isLinkedTo(this.resource.notes)) return answer;

@@ -229,6 +229,31 @@ describe("a runtime that hides redirects, as browsers do", () => {
   });
 });
 
+describe("a page that asks another origin", () => {
+  /** As `fetch` of a page, whose answers say that they passed CORS. */
+  const fetch = async (url: string, init: RequestInit) => {
+    const response = await globalThis.fetch(url, init);
+    return Object.defineProperty(response, "type", { value: "cors" });
+  };
+
+  it("sends no header that needs a preflight, and still sees a file change", async () => {
+    let etag = '"v1"';
+    const server = await serve((request, response) => {
+      sendFile(request, response, bytes, { etag });
+    });
+    const source = await httpSource(`${server.origin}/model`, { fetch });
+    await source.read(new Uint8Array(10), 1_000_000);
+    expect(server.requests.map(({ headers }) => headers["if-range"])).toEqual([
+      undefined,
+      undefined,
+    ]);
+    etag = '"v2"';
+    const error = await errorOf(source.read(new Uint8Array(10), 100_000));
+    expect(error.message).toMatch(/the file changed while it was read/);
+    await source.close();
+  });
+});
+
 describe("credentials", () => {
   it("in the address are refused", async () => {
     const error = await errorOf(httpSource("https://user:secret@example.com/model?sig=secret"));
