@@ -59,7 +59,7 @@ const bytes = (length: number) => new Uint8Array(length);
 
 describe("bitsandbytes in 4 bits", () => {
   const W = "model.layers.0.mlp.up_proj.weight";
-  const STATE = `${W}.quant_state.bitsandown_nf4`;
+  const STATE = `${W}.quant_state.bitsandbytes__nf4`;
   const golden = readModel(goldenFolder("llama_tiny_nf4_dq"));
   // One quantized weight and a plain one: [128, 64], 128 blocks of 64.
   const model = golden.tensors.filter(
