@@ -13,7 +13,13 @@ import {
   whyNoWeights,
 } from "../checkpoint/model-files.ts";
 import { openSafetensors, parseIndex, type SafetensorsFile } from "../formats/safetensors/index.ts";
-import { FormatError, printable, quoted, StorageError } from "../foundation/errors.ts";
+import {
+  ArgumentError,
+  FormatError,
+  printable,
+  quoted,
+  StorageError,
+} from "../foundation/errors.ts";
 import { isWebModel } from "../web/model-place.ts";
 import { type FileSource, openFileSource } from "./file-source.ts";
 import type { ModelInput } from "./opened-model.ts";
@@ -35,6 +41,10 @@ export async function openModel(
   input: string,
   options: OpenModelOptions = {},
 ): Promise<ModelInput> {
+  if (input === "-") {
+    const allowed = "a file, a directory or an address: a stream can only be quantized";
+    throw new ArgumentError("model", allowed, input);
+  }
   const config = options.config === undefined ? undefined : await readConfig(options.config);
   return isWebModel(input) ? openWebInput(input, config, options) : openLocal(input, config);
 }

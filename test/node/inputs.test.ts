@@ -1,7 +1,14 @@
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { FormatError, PlanError, StorageError } from "../../src/foundation/errors.ts";
+import {
+  ArgumentError,
+  FormatError,
+  PlanError,
+  StorageError,
+} from "../../src/foundation/errors.ts";
+import { compareModels } from "../../src/node/compare-models.ts";
+import { inspectModel } from "../../src/node/inspect-model.ts";
 import { quantizeModel } from "../../src/node/quantize-model.ts";
 import { errorOf } from "../checkpoint/streams.ts";
 import {
@@ -284,6 +291,14 @@ describe("no input at all", () => {
     expect(error).toBeInstanceOf(StorageError);
     expect(error.message).toMatch(/cannot open .*missing.*: it does not exist/);
   });
+});
+
+it("a stream is refused by all jobs but quantizing", async () => {
+  for (const job of [inspectModel("-"), compareModels("-", single), compareModels(single, "-")]) {
+    const error = await errorOf(job);
+    expect(error).toBeInstanceOf(ArgumentError);
+    expect(error.message).toMatch(/model: expected a file, a directory or an address: a stream/);
+  }
 });
 
 describe("an already quantized checkpoint", () => {
