@@ -81,6 +81,12 @@ describe("quantizing a sharded model of the Hub", () => {
     expect(JSON.stringify(storage.requests)).not.toContain("authorization");
   });
 
+  it("does so though connections are cut", async () => {
+    const { storage } = await useHub({ files: sharded, cutAfter: 50_000 });
+    sameFiles(await quantized("hf:org/name"), await quantized(shardedFolder));
+    expect(storage.requests.length).toBeGreaterThan(6);
+  }, 60_000);
+
   it("asks few times: headers once, tensors in sequence", async () => {
     const { hub, storage } = await useHub({ files: sharded });
     await quantized("hf:org/name");

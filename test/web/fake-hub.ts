@@ -1,7 +1,7 @@
 /** A hub on this machine: the addresses, redirects, headers and refusals of the real one. */
 
 import { createHash } from "node:crypto";
-import { sendFile, serve, type TestServer } from "./server.ts";
+import { dropAfter, sendFile, serve, type TestServer } from "./server.ts";
 
 export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 
@@ -20,7 +20,7 @@ export interface FakeHubOptions {
   readonly sizes?: Readonly<Record<string, number>>;
   /** Answers that a signature of the storage is good for. @defaultValue any number */
   readonly answersPerSignature?: number;
-  /** Bytes after which the storage cuts a connection, on some requests. */
+  /** Bytes after which the storage cuts every other connection. */
   readonly cutAfter?: number;
 }
 
@@ -45,11 +45,10 @@ export async function fakeHub(options: FakeHubOptions): Promise<FakeHub> {
       response.end("<Error><Code>AccessDenied</Code></Error>");
       return;
     }
-    sendFile(request, response, bytes, { etag: `"${hashOf(bytes).slice(0, 32)}-2"` });
+    const etag = `"${hashOf(bytes).slice(0, 32)}-2"`;
     const { cutAfter } = options;
-    if (cutAfter !== undefined && count % 2 === 1) {
-      setTimeout(() => response.destroy(), cutAfter);
-    }
+    if (cutAfter === undefined || count % 2 === 0) sendFile(request, response, bytes, { etag });
+    else dropAfter(request, response, bytes, cutAfter, etag);
   });
 
   const hub = await serve((request, response) => {
