@@ -86,12 +86,15 @@ export class HttpResource {
   async get(headers: Readonly<Record<string, string>>): Promise<Answer> {
     const remembered = this.#place;
     if (remembered !== undefined) {
+      // Whatever fails there: the next attempt asks for the way anew.
+      this.#place = undefined;
       const answer = await this.#send(remembered, headers);
       if (!EXPIRED.has(answer.status) && !REDIRECTS.has(answer.status)) {
-        return this.#checked(answer);
+        const checked = this.#checked(answer);
+        this.#place = remembered;
+        return checked;
       }
       answer.discard();
-      this.#place = undefined;
     }
     return this.#checked(await this.#resolve(headers));
   }

@@ -93,6 +93,24 @@ describe("a redirect", () => {
     expect(cdn.requests.length).toBeGreaterThan(1);
   });
 
+  it("is followed anew when the place that it led to is gone", async () => {
+    const places = [];
+    for (let i = 0; i < 2; i++) {
+      places.push(
+        await serve((request, response, count) => {
+          if (i === 0 && count > 0) response.destroy();
+          else sendFile(request, response, bytes);
+        }),
+      );
+    }
+    const home = await serve((_, response, count) => {
+      redirect(response, `${places[Math.min(1, count)]?.origin}/blob`);
+    });
+    await readAll(`${home.origin}/model`, { backoffMs: 1 });
+    expect(home.requests).toHaveLength(2);
+    expect(places[0]?.requests).toHaveLength(2);
+  });
+
   it("in a circle is refused", async () => {
     const home = await serve((request, response) => {
       redirect(response, request.url === "/a" ? "/b" : "/a");
