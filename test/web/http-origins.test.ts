@@ -7,7 +7,7 @@ import type { HttpOptions } from "../../src/web/http-options.ts";
 import { httpSource } from "../../src/web/http-source.ts";
 import { errorOf } from "../checkpoint/streams.ts";
 import { sameBytes } from "../kernels/calls.ts";
-import { patternBytes, sendFile, serve } from "./server.ts";
+import { patternBytes, sendFile, serve, type TestServer } from "./server.ts";
 
 const bytes = patternBytes(2_000_000);
 const SECRETS: HttpOptions = {
@@ -94,7 +94,7 @@ describe("a redirect", () => {
   });
 
   it("is followed anew when the place that it led to is gone", async () => {
-    const places = [];
+    const places: TestServer[] = [];
     for (let i = 0; i < 2; i++) {
       places.push(
         await serve((request, response, count) => {
