@@ -4,9 +4,9 @@ import { FLOAT_DTYPES, type FloatDtype, floatBytes } from "../foundation/dtype.t
 import { ArgumentError } from "../foundation/errors.ts";
 import type { KernelChoice } from "../kernels/kernel-set.ts";
 import { checkRecord } from "./check-record.ts";
-import { newDecoder } from "./decoder.ts";
 import { sharedWorkspace } from "./default-workspace.ts";
 import { type FloatArray, floatBytesOf, newFloatArray } from "./float-array.ts";
+import { newDecoder } from "./new-decoder.ts";
 import { oneOf } from "./options.ts";
 import { restoreColumns } from "./outliers.ts";
 import type { QuantizedTensor } from "./quantized-tensor.ts";

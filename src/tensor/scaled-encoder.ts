@@ -4,16 +4,12 @@ import { type FloatDtype, floatBytes } from "../foundation/dtype.ts";
 import { NonFiniteError } from "../foundation/errors.ts";
 import type { ScaleRuns } from "../kernels/kernel-set.ts";
 import { type AffineScheme, type FloatScheme, schemeOf } from "../schemes/registry.ts";
+import { AffineScaleCoder, NestedScaleCoder } from "./affine-scale-coders.ts";
 import { ChunkSampler } from "./chunk-sampler.ts";
 import { type Encoded, type EncodeJob, type Encoder, TileSlots, tileBudget } from "./encoder.ts";
+import { FloatScaleCoder } from "./float-scale-coder.ts";
 import { type AffineCoding, codeBytesOf, type FloatCoding } from "./options.ts";
-import {
-  AffineScaleCoder,
-  FloatScaleCoder,
-  NestedScaleCoder,
-  type ScaleCoder,
-  type ScalePlaces,
-} from "./scale-coders.ts";
+import type { ScaleCoder, ScalePlaces } from "./scale-coder.ts";
 import { ScaleGrid } from "./scale-grid.ts";
 import type { Workspace } from "./workspace.ts";
 

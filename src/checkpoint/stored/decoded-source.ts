@@ -4,7 +4,8 @@ import type { ByteSource } from "../../foundation/byte-source.ts";
 import { type FloatDtype, floatBytes } from "../../foundation/dtype.ts";
 import { elementCountOf } from "../../foundation/shape.ts";
 import { SCHEMES } from "../../schemes/registry.ts";
-import { type Decoder, newDecoder, type Scales, type ScaleVisitor } from "../../tensor/decoder.ts";
+import type { Decoder, Scales, ScaleVisitor } from "../../tensor/decoder.ts";
+import { newDecoder } from "../../tensor/new-decoder.ts";
 import type { Workspace } from "../../tensor/workspace.ts";
 import type { StoredWeight } from "./stored-weight.ts";
 
