@@ -72,9 +72,13 @@ export type ComparisonJson = {
 
 /**
  * JSON has no infinity and drops undefined: both become null. `relativeRms` tells what a null
- * `sqnrDb` means: 0 equal tensors, null zeros that became something else.
+ * `sqnrDb` means: 0 equal tensors, null zeros that became something else. Where no pair of finite
+ * elements is left (`comparedElements` 0), no figure says anything, and all of them are null.
  */
 export function comparisonJson(figures: ComparisonFigures): ComparisonJson {
+  // Of elements that all became NaN nothing can be said, least of all that they are equal.
+  const isUnknown = figures.elements > 0 && figures.comparedElements === 0;
+  const unknown = { mse: null, rmse: null, relativeRms: null, sqnrDb: null, cosine: null };
   return {
     ...figures,
     relativeRms: finiteOrNull(figures.relativeRms),
@@ -82,6 +86,7 @@ export function comparisonJson(figures: ComparisonFigures): ComparisonJson {
     largestError: figures.largestError ?? null,
     saturated: figures.saturated ?? null,
     clipped: figures.clipped ?? null,
+    ...(isUnknown ? unknown : {}),
   };
 }
 

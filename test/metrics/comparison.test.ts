@@ -240,3 +240,15 @@ describe("addComparisons", () => {
     expect(addComparisons([])).toEqual(new TensorComparison().sums());
   });
 });
+
+it("says nothing in JSON of elements that all became NaN", () => {
+  const json = comparisonJson(figuresOf(compare([1, 2], [NaN, NaN])));
+  expect(json).toMatchObject({ elements: 2, comparedElements: 0, newNonFinite: 2 });
+  expect([json.mse, json.rmse, json.relativeRms, json.sqnrDb, json.cosine]).toEqual([
+    null,
+    null,
+    null,
+    null,
+    null,
+  ]);
+});

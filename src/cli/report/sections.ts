@@ -81,6 +81,10 @@ const ERROR_COLUMNS = [
 function errorCells(figures: ComparisonFigures): Html {
   const { relativeRms, sqnrDb, largestError, cosine, saturated, clipped, nonFinite } = figures;
   const share = shareOf(saturated);
+  if (figures.elements > 0 && figures.comparedElements === 0) {
+    return html`${Array.from({ length: 6 }, () => html`<td>${UNKNOWN}</td>`)}\
+<td>${formatCount(nonFinite)}</td>`;
+  }
   return html`<td>${formatShare(relativeRms)}</td><td>${formatDecibels(sqnrDb)}</td>\
 <td>${formatSignificant(largestError?.magnitude ?? 0)}</td><td>${formatCosine(cosine)}</td>\
 <td>${share === undefined ? UNKNOWN : formatShare(share)}</td><td>${formatElements(clipped)}</td>\

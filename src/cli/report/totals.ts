@@ -60,9 +60,12 @@ export function shareOf(count: ElementCount | undefined): number | undefined {
   return count === undefined || count.elements === 0 ? undefined : count.count / count.elements;
 }
 
-/** Worst first; equal ones stay in the model's order. */
+/** Worst first, what became NaN before all; equal ones stay in the model's order. */
 export function worstFirst(tensors: readonly ReportTensor[]): number[] {
-  const errors = tensors.map(({ sums }) => figuresOf(sums).relativeRms);
+  // What became NaN is worse than any error.
+  const errors = tensors.map(({ sums }) =>
+    sums.newNonFinite > 0 ? Number.POSITIVE_INFINITY : figuresOf(sums).relativeRms,
+  );
   // Two infinite errors are equal, and their difference is NaN.
   return [...errors.keys()].sort((a, b) => {
     const [x, y] = [errors[a] as number, errors[b] as number];
