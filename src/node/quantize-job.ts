@@ -1,6 +1,5 @@
 /** One run of the main job, when its input is open and its plan can be made. */
 
-import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { ByteStream } from "../checkpoint/byte-stream.ts";
 import { identityOf, type ModelConfig } from "../checkpoint/config/model-config.ts";
@@ -39,9 +38,6 @@ import type { OutputKind, QuantizeModelOptions, QuantizeModelResult } from "./qu
 import { writeStdout } from "./stdout.ts";
 import { createThreadPool } from "./threads.ts";
 import { copySidecars, writeConfig, writeIndex } from "./write-directory.ts";
-
-/** A smaller job is done before threads have started. */
-const SMALL_JOB_BYTES = 64 << 20;
 
 export class QuantizeJob {
   readonly #output: string;
@@ -100,7 +96,7 @@ export class QuantizeJob {
       return this.#result(written, false, workspace.report);
     }
     const pending = await this.#pending();
-    const pool = this.#newPool(input, bytes);
+    const pool = this.#newPool(input);
     const { signal } = this.#options;
     try {
       // The small files first: what an address does not give is known before the long work.
@@ -130,13 +126,11 @@ export class QuantizeJob {
     }
   }
 
-  /** Threads where they pay: starting them takes about as long as this many bytes. */
-  #newPool(input: ModelInput | ByteStream, bytes: number): ThreadPool | undefined {
-    const { threads, kernels } = this.#options;
-    if (input instanceof ByteStream) return undefined;
-    const count = threads ?? (bytes < SMALL_JOB_BYTES ? 1 : availableParallelism());
-    if (count === 1) return undefined;
-    return createThreadPool({ threads: count, ...(kernels === undefined ? {} : { kernels }) });
+  /** One thread keeps up with a disk: more are started where they are asked for. */
+  #newPool(input: ModelInput | ByteStream): ThreadPool | undefined {
+    const { threads = 1, kernels } = this.#options;
+    if (input instanceof ByteStream || threads === 1) return undefined;
+    return createThreadPool({ threads, ...(kernels === undefined ? {} : { kernels }) });
   }
 
   #outputs(): OutputFile[] {

@@ -25,7 +25,7 @@ export interface QuantizeModelOptions extends PlanOptions {
   readonly kernels?: KernelChoice;
   /**
    * Threads that compute, for files in and files out; the bytes are the same with any number.
-   * @defaultValue the cores, and 1 for less than 64 MB
+   * @defaultValue 1, which keeps up with `cp` of the same file
    */
   readonly threads?: number;
   readonly signal?: AbortSignal;

@@ -149,7 +149,7 @@ export function quantizeCommand(signal: AbortSignal): Command {
     .addOption(
       new Option(
         "--threads <n>",
-        "threads that compute (default: the cores; 1 for less than 64 MB, and for streams)",
+        "threads that compute, files in and files out (default: 1, which keeps up with cp)",
       ).argParser(wholeNumber),
     )
     .option("--overwrite", "replace an existing output")
