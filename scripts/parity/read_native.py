@@ -1,4 +1,4 @@
-"""Reads quantwise's native format with numpy: written from docs/native-format.md alone.
+"""Reads quantwise's native format with numpy and what docs/native-format.md says, nothing of quantwise.
 
     python read_native.py CHECKPOINT                  what is in it
     python read_native.py CHECKPOINT --against PLAIN  compare with `quantwise dequantize CHECKPOINT -o PLAIN`, bit by bit
