@@ -97,3 +97,10 @@ describe("a checkpoint on several threads", () => {
     expect(JSON.parse(stdout.toString())).toMatchObject({ threads: 2 });
   });
 });
+
+it("a number of threads that is none is refused, and nothing is left", async () => {
+  const parent = temporaryFolder();
+  const error = await errorOf(quantizeModel(modelFolder(), join(parent, "out"), { threads: 0 }));
+  expect(error).toMatchObject({ code: "ARGUMENT", argument: "threads" });
+  expect(readdirSync(parent)).toEqual([]);
+});
