@@ -96,9 +96,10 @@ export class QuantizeJob {
       return this.#result(written, false, workspace.report);
     }
     const pending = await this.#pending();
-    const pool = this.#newPool(input);
     const { signal } = this.#options;
+    let pool: ThreadPool | undefined;
     try {
+      pool = this.#newPool(input);
       // The small files first: what an address does not give is known before the long work.
       if (this.#kind === "directory") {
         if (model !== undefined) await copySidecars(pending, model, signal);
