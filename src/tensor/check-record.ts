@@ -3,13 +3,8 @@
 import { ArgumentError } from "../foundation/errors.ts";
 import { elementCountOf } from "../foundation/shape.ts";
 import { QUANT_TYPES, SCHEMES, schemeOf } from "../schemes/registry.ts";
-import {
-  BLOCK_SIZES_4BIT,
-  codeBytesOf,
-  GRANULARITIES,
-  LARGEST_BLOCK_SIZE,
-  oneOf,
-} from "./options.ts";
+import { codeBytesOf } from "./code-bytes.ts";
+import { BLOCK_SIZES_4BIT, GRANULARITIES, LARGEST_BLOCK_SIZE, oneOf } from "./options.ts";
 import { checkedColumns } from "./outliers.ts";
 import type {
   Quantized4Bit,

@@ -6,10 +6,11 @@ import { bf16ToF32, f16ToF32 } from "../foundation/half.ts";
 import { elementCountOf } from "../foundation/shape.ts";
 import type { Codebook } from "../schemes/codebook.ts";
 import { SCHEMES } from "../schemes/registry.ts";
+import { codeBytesOf } from "./code-bytes.ts";
 import { type Encoded, type EncodeJob, type Encoder, TileSlots, tileBudget } from "./encoder.ts";
 import { GrowingArray } from "./growing-array.ts";
 import { nestAbsmax, unnestAbsmax } from "./nested-absmax.ts";
-import { type CodebookCoding, codeBytesOf, type RowCoding } from "./options.ts";
+import type { CodebookCoding, RowCoding } from "./options.ts";
 import { type Decode, type SampledTensor, TileSampler } from "./tile-sampler.ts";
 import type { Workspace } from "./workspace.ts";
 

@@ -3,11 +3,11 @@
 import { type FloatDtype, floatBytes } from "../foundation/dtype.ts";
 import { elementCountOf } from "../foundation/shape.ts";
 import { SCHEMES } from "../schemes/registry.ts";
+import { codeBytesOf } from "./code-bytes.ts";
 import { codebookOfLevels } from "./codebooks.ts";
 import type { Decoder, Scales, ScaleVisitor } from "./decoder.ts";
 import type { GridScales } from "./grid-decoder.ts";
 import { unnestAbsmax } from "./nested-absmax.ts";
-import { codeBytesOf } from "./options.ts";
 import { TILE_BYTES, type Workspace } from "./workspace.ts";
 
 export type FlatScales = Exclude<Scales, GridScales>;

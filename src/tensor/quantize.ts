@@ -10,20 +10,14 @@ import type {
   QuantTypeAffine,
   QuantTypeFloat,
 } from "../schemes/registry.ts";
+import { codeBytesOf, storageBytes } from "./code-bytes.ts";
 import { codebookOfLevels } from "./codebooks.ts";
 import { sharedWorkspace } from "./default-workspace.ts";
 import { encodeAll } from "./encode-all.ts";
 import type { EncodeJob } from "./encoder.ts";
 import { type FloatArray, type FloatBytes, floatBytesOf } from "./float-array.ts";
 import { newEncoder } from "./new-encoder.ts";
-import {
-  type Coding,
-  type CodingOptions,
-  codeBytesOf,
-  codingOf,
-  type RowCoding,
-  storageBytes,
-} from "./options.ts";
+import { type Coding, type CodingOptions, codingOf, type RowCoding } from "./options.ts";
 import { quantizeRows } from "./quantize-rows.ts";
 import type {
   Quantized4Bit,

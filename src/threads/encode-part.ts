@@ -3,10 +3,10 @@
 import { floatBytes } from "../foundation/dtype.ts";
 import { NonFiniteError, UnsupportedError } from "../foundation/errors.ts";
 import { elementCountOf } from "../foundation/shape.ts";
+import { codeBytesOf } from "../tensor/code-bytes.ts";
 import { sharedWorkspace } from "../tensor/default-workspace.ts";
 import type { EncodedScales } from "../tensor/encoder.ts";
 import { newEncoder } from "../tensor/new-encoder.ts";
-import { codeBytesOf } from "../tensor/options.ts";
 import type { EncodedPart } from "../tensor/part-encoder.ts";
 import type { EncodeReply, EncodeRequest, Failure } from "./messages.ts";
 

@@ -14,9 +14,10 @@ import { pythonFloat } from "../../formats/json/python.ts";
 import type { Dtype } from "../../formats/safetensors/index.ts";
 import { elementCountOf } from "../../foundation/shape.ts";
 import { SCHEMES } from "../../schemes/registry.ts";
+import { packedBytes, storageBytes } from "../../tensor/code-bytes.ts";
 import type { EncodedScales } from "../../tensor/encoder.ts";
 import { NESTED_BLOCK_SIZE } from "../../tensor/nested-absmax.ts";
-import { type CodebookCoding, packedBytes, storageBytes } from "../../tensor/options.ts";
+import type { CodebookCoding } from "../../tensor/options.ts";
 import type { NestedAbsmax, QuantStorage } from "../../tensor/quantized-tensor.ts";
 import {
   bytesOf,

@@ -18,15 +18,11 @@ import type { Dtype } from "../../formats/safetensors/index.ts";
 import { PlanError, quoted } from "../../foundation/errors.ts";
 import { elementCountOf } from "../../foundation/shape.ts";
 import { SCHEMES } from "../../schemes/registry.ts";
+import { codeBytesOf } from "../../tensor/code-bytes.ts";
 import type { EncodedScales } from "../../tensor/encoder.ts";
 import { NESTED_BLOCK_SIZE } from "../../tensor/nested-absmax.ts";
 import { NESTED_SCALE_GROUP } from "../../tensor/nested-scale.ts";
-import {
-  type AffineCoding,
-  type CodebookCoding,
-  codeBytesOf,
-  type FloatCoding,
-} from "../../tensor/options.ts";
+import type { AffineCoding, CodebookCoding, FloatCoding } from "../../tensor/options.ts";
 import { ScaleGrid } from "../../tensor/scale-grid.ts";
 import {
   bytesOf,

@@ -13,8 +13,9 @@ import { FLOAT_DTYPES, type FloatDtype } from "../../foundation/dtype.ts";
 import { FormatError } from "../../foundation/errors.ts";
 import { elementCountOf } from "../../foundation/shape.ts";
 import { SCHEMES } from "../../schemes/registry.ts";
+import { packedBytes } from "../../tensor/code-bytes.ts";
 import type { Scales } from "../../tensor/decoder.ts";
-import { type CodebookCoding, codingOf, packedBytes } from "../../tensor/options.ts";
+import { type CodebookCoding, codingOf } from "../../tensor/options.ts";
 import { layerPrefix } from "../layouts/bitsandbytes-int8.ts";
 import {
   blamed,
