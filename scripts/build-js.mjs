@@ -48,7 +48,7 @@ const library = await build({
   mainFields: ["module", "main"],
 });
 
-// The same doors for workerd, which compiles no bytes: kernels.wasm is imported.
+// The same doors for workerd, which compiles no bytes: modules are imported.
 const workerd = await build({
   ...common,
   outdir: `${out}/workerd`,
@@ -61,11 +61,11 @@ const workerd = await build({
     threads: "src/threads/web.ts",
   },
   splitting: true,
-  // Beside the doors, so that one relative path to kernels.wasm serves every file.
+  // Beside the doors, so that one relative path to the modules serves every file.
   chunkNames: "[name]-[hash]",
   platform: "neutral",
   mainFields: ["module", "main"],
-  plugins: [importedKernels("../../kernels.wasm")],
+  plugins: [importedKernels("../../kernels.wasm", "../../kernels-relaxed.wasm")],
 });
 
 // The command, for Node.
@@ -83,15 +83,19 @@ const command = await build({
 writeFileSync("build/.npmignore", "*.map\nkernels.debug.*\nsample-nf4/\n");
 writeFileSync(join(out, "THIRD-PARTY.txt"), licences([library, workerd, command, page]));
 
-/** Puts a module that the bundler or the runtime imports in the place of the embedded one. */
-function importedKernels(path) {
+/** Puts modules that the bundler or the runtime imports in the place of the embedded ones. */
+function importedKernels(baseline, relaxed) {
   return {
     name: "imported-kernels",
     setup(build) {
-      build.onResolve({ filter: /\.wasm$/ }, () => ({ path, external: true }));
+      build.onResolve({ filter: /\.wasm$/ }, ({ path }) => ({ path, external: true }));
       build.onLoad({ filter: /[\\/]embedded-module\.ts$/ }, () => ({
-        contents: `import module from "${path}";\nexport const embeddedModule = () => module;\n`,
-        loader: "ts",
+        contents: `import baseline from "${baseline}";
+import relaxed from "${relaxed}";
+const modules = { baseline, relaxed };
+export const embeddedModule = (variant) => modules[variant];
+`,
+        loader: "js",
       }));
     },
   };

@@ -6,6 +6,7 @@ import { instantiateKernels } from "../../src/kernels/wasm/instantiate.ts";
 
 const root = new URL("../../", import.meta.url);
 const builds = ["build/kernels.wasm", "build/kernels.debug.wasm"];
+// Node 20 has no relaxed SIMD: the runtimes' suite runs that build.
 const compile = (path: string) => new WebAssembly.Module(readFileSync(new URL(path, root)));
 
 describe.each(builds)("%s", (path) => {
@@ -33,8 +34,8 @@ describe("the release build", () => {
   it("is the module that is embedded", () => {
     const names = (module: WebAssembly.Module) =>
       WebAssembly.Module.exports(module).map(({ name }) => name);
-    expect(names(embeddedModule())).toEqual(names(compile("build/kernels.wasm")));
-    expect(embeddedModule()).toBe(embeddedModule());
+    expect(names(embeddedModule("baseline"))).toEqual(names(compile("build/kernels.wasm")));
+    expect(embeddedModule("baseline")).toBe(embeddedModule("baseline"));
   });
 
   it("stays small", () => {

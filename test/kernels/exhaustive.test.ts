@@ -15,7 +15,7 @@ const ONE_BITS = 0x3f800000;
 const RUN = 1 << 20;
 const BLOCK = 4096;
 
-const { exports, memory } = instantiateKernels();
+const { exports, memory } = instantiateKernels("baseline");
 const tablePtr = Math.ceil(exports.heapBase() / 16) * 16;
 const absmaxPtr = tablePtr + 1024;
 const valuesPtr = absmaxPtr + 4 * (RUN / BLOCK);

@@ -1,4 +1,5 @@
 import { LEVEL_BYTES, LOW_NIBBLES, PAIRS } from "../../lanes/levels4";
+import { lookUp16 } from "../../lanes/lookup";
 
 /**
  * values[i] = fl(level[code[i]] · absmax[i / blockSize])
@@ -59,10 +60,10 @@ export function dequantizeCode4ToF32(
         7,
         23,
       );
-      const p0 = i8x16.swizzle(plane0, codes);
-      const p1 = i8x16.swizzle(plane1, codes);
-      const p2 = i8x16.swizzle(plane2, codes);
-      const p3 = i8x16.swizzle(plane3, codes);
+      const p0 = lookUp16(plane0, codes);
+      const p1 = lookUp16(plane1, codes);
+      const p2 = lookUp16(plane2, codes);
+      const p3 = lookUp16(plane3, codes);
       const low0 = i8x16.shuffle(p0, p1, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
       const low1 = i8x16.shuffle(
         p0,

@@ -18,6 +18,7 @@ import {
   TWO_POW_MINUS_110,
 } from "../../lanes/half";
 import { HALF_ABSMAX, HALF_ABSMAX_SPAN, LEVELS, LOW_NIBBLES } from "../../lanes/levels4";
+import { lookUp16 } from "../../lanes/lookup";
 
 /**
  * values[i] = f16(fl(level[code[i]] · absmax[i / blockSize]))
@@ -209,10 +210,10 @@ export function lookUp(
       15,
       31,
     );
-    const l0 = i8x16.swizzle(lowBytes, codes0);
-    const h0 = i8x16.swizzle(highBytes, codes0);
-    const l1 = i8x16.swizzle(lowBytes, codes1);
-    const h1 = i8x16.swizzle(highBytes, codes1);
+    const l0 = lookUp16(lowBytes, codes0);
+    const h0 = lookUp16(highBytes, codes0);
+    const l1 = lookUp16(lowBytes, codes1);
+    const h1 = lookUp16(highBytes, codes1);
     v128.store(
       valuesPtr,
       i8x16.shuffle(l0, h0, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23),

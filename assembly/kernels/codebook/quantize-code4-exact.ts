@@ -1,4 +1,5 @@
 import { elementShift } from "../../lanes/keys";
+import { lookUp16 } from "../../lanes/lookup";
 import { NAN_CODE, NIBBLE_JOIN, ORDER, SMALLEST_ABSMAX, THRESHOLDS } from "../../lanes/table4";
 
 /**
@@ -92,7 +93,7 @@ export function codes16<T>(ptr: usize, inverse: v128, tablePtr: usize): u64 {
   const ranks = narrow32(rank0, rank1, rank2, rank3);
   const isNan = narrow32(f32x4.ne(s0, s0), f32x4.ne(s1, s1), f32x4.ne(s2, s2), f32x4.ne(s3, s3));
   const order = v128.load(tablePtr, ORDER);
-  const codes = v128.bitselect(v128.load(tablePtr, NAN_CODE), i8x16.swizzle(order, ranks), isNan);
+  const codes = v128.bitselect(v128.load(tablePtr, NAN_CODE), lookUp16(order, ranks), isNan);
   const joined = i16x8.shr_u(i16x8.mul(codes, v128.load(tablePtr, NIBBLE_JOIN)), 8);
   return <u64>i64x2.extract_lane(i8x16.narrow_i16x8_u(joined, joined), 0);
 }

@@ -1,5 +1,6 @@
 import { interleaveHigh, interleaveLow } from "../../lanes/interleave";
 import { elementShift, keys8 } from "../../lanes/keys";
+import { lookUp16 } from "../../lanes/lookup";
 import {
   CELL_BIAS,
   CELL_KEY_HIGH,
@@ -126,14 +127,14 @@ export function quantizeBlocks<T>(
         ),
         lastCell,
       );
-      const la = i8x16.swizzle(keyLow, ca);
-      const ua = i8x16.swizzle(keyHigh, ca);
+      const la = lookUp16(keyLow, ca);
+      const ua = lookUp16(keyHigh, ca);
       const da = i8x16.narrow_i16x8_s(
         i16x8.sub(a0, interleaveLow(la, ua)),
         i16x8.sub(a1, interleaveHigh(la, ua)),
       );
       const ra = v128.or(i8x16.add(ca, i8x16.lt_s(da, zero)), sa);
-      const qa = i16x8.shr_u(i16x8.mul(i8x16.swizzle(codeOf, ra), join), 8);
+      const qa = i16x8.shr_u(i16x8.mul(lookUp16(codeOf, ra), join), 8);
       const b0 = i16x8.abs(keys8<T>(middle, scale, bias, low, high));
       const b1 = i16x8.abs(keys8<T>(middle + (8 << elementShift<T>()), scale, bias, low, high));
       const sb = v128.and(i8x16.gt_s(signs16<T>(middle, scale, flip), zero), positive);
@@ -144,14 +145,14 @@ export function quantizeBlocks<T>(
         ),
         lastCell,
       );
-      const lb = i8x16.swizzle(keyLow, cb);
-      const ub = i8x16.swizzle(keyHigh, cb);
+      const lb = lookUp16(keyLow, cb);
+      const ub = lookUp16(keyHigh, cb);
       const db = i8x16.narrow_i16x8_s(
         i16x8.sub(b0, interleaveLow(lb, ub)),
         i16x8.sub(b1, interleaveHigh(lb, ub)),
       );
       const rb = v128.or(i8x16.add(cb, i8x16.lt_s(db, zero)), sb);
-      const qb = i16x8.shr_u(i16x8.mul(i8x16.swizzle(codeOf, rb), join), 8);
+      const qb = i16x8.shr_u(i16x8.mul(lookUp16(codeOf, rb), join), 8);
       v128.store(codesPtr, i8x16.narrow_i16x8_u(qa, qb));
       if (!(isFast && i8x16.all_true(i8x16.min_u(da, db)))) {
         if (isFloat<T>()) quantizeF32ToCode4Exact(valuesPtr, absmaxPtr, tablePtr, codesPtr, 32, 32);

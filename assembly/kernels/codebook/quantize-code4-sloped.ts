@@ -1,5 +1,6 @@
 import { interleaveHigh, interleaveLow } from "../../lanes/interleave";
 import { elementShift, keys8 } from "../../lanes/keys";
+import { lookUp16 } from "../../lanes/lookup";
 import {
   CELL_KEY_HIGH,
   CELL_KEY_LOW,
@@ -93,8 +94,8 @@ export function quantizeBlocks<T>(
       const ha = i8x16.narrow_i16x8_u(i16x8.shr_u(a0, 8), i16x8.shr_u(a1, 8));
       const ka = i8x16.add(ha, i8x16.min_u(i8x16.sub_sat_u(ha, knee), kneeSpan));
       const ca = v128.and(i16x8.shr_u(ka, 4), lowNibbles);
-      const la = i8x16.swizzle(keyLow, ca);
-      const ua = i8x16.swizzle(keyHigh, ca);
+      const la = lookUp16(keyLow, ca);
+      const ua = lookUp16(keyHigh, ca);
       const da = i8x16.narrow_i16x8_s(
         i16x8.sub(a0, interleaveLow(la, ua)),
         i16x8.sub(a1, interleaveHigh(la, ua)),
@@ -105,8 +106,8 @@ export function quantizeBlocks<T>(
       const hb = i8x16.narrow_i16x8_u(i16x8.shr_u(b0, 8), i16x8.shr_u(b1, 8));
       const kb = i8x16.add(hb, i8x16.min_u(i8x16.sub_sat_u(hb, knee), kneeSpan));
       const cb = v128.and(i16x8.shr_u(kb, 4), lowNibbles);
-      const lb = i8x16.swizzle(keyLow, cb);
-      const ub = i8x16.swizzle(keyHigh, cb);
+      const lb = lookUp16(keyLow, cb);
+      const ub = lookUp16(keyHigh, cb);
       const db = i8x16.narrow_i16x8_s(
         i16x8.sub(b0, interleaveLow(lb, ub)),
         i16x8.sub(b1, interleaveHigh(lb, ub)),

@@ -1,4 +1,5 @@
 import { interleaveHigh, interleaveLow } from "../../lanes/interleave";
+import { lookUp16 } from "../../lanes/lookup";
 
 /** Offsets of the table: the upper two bytes of each level, all the third ones first. */
 const THIRD_BYTES: usize = 0;
@@ -51,8 +52,8 @@ export function dequantizeFloat4Runs(
     const end = codesPtr + count;
     for (const last = codesPtr + (count & ~15); codesPtr < last; codesPtr += 16) {
       const codes = v128.and(v128.load(codesPtr), nibbles);
-      const p2 = i8x16.swizzle(third, codes);
-      const p3 = i8x16.swizzle(fourth, codes);
+      const p2 = lookUp16(third, codes);
+      const p3 = lookUp16(fourth, codes);
       const low = interleaveLow(p2, p3);
       const high = interleaveHigh(p2, p3);
       const v0 = i16x8.shuffle(zero, low, 0, 8, 1, 9, 2, 10, 3, 11);

@@ -5,6 +5,7 @@ import type { KernelSet } from "../kernel-set.ts";
 import { AffineKernels } from "./affine.ts";
 import { Arena } from "./arena.ts";
 import { BlockDequantizer } from "./dequantize-blocks.ts";
+import type { SimdVariant } from "./embedded-module.ts";
 import { embeddingKernels } from "./embeddings.ts";
 import { FloatCasts } from "./float-casts.ts";
 import { FloatKernels } from "./float-kernels.ts";
@@ -15,9 +16,11 @@ import { BlockQuantizer } from "./quantize-blocks.ts";
 /**
  * A new set with its own memory.
  *
- * @param module  a compiled kernels.wasm; by default the embedded one is compiled
+ * @param module  which embedded one, or a compiled kernels.wasm
  */
-export function createWasmKernelSet(module?: WebAssembly.Module): KernelSet {
+export function createWasmKernelSet(
+  module: WebAssembly.Module | SimdVariant = "baseline",
+): KernelSet {
   const instance = instantiateKernels(module);
   const { exports, memory } = instance;
   const arena = new Arena(instance);
