@@ -2,7 +2,7 @@
 
 import { printable, StorageError } from "../foundation/errors.ts";
 import { withPublicUrls } from "./public-url.ts";
-import { retryAfterMs, TransientError } from "./retry.ts";
+import { retryAfterMs, TransientError, type Verb } from "./retry.ts";
 
 /** The server answered, and the answer is no. */
 export class HttpStatusError extends StorageError {
@@ -46,13 +46,16 @@ export interface Refused {
 /** Statuses under which HTTP lets one try again; 501 and 505 will not go away. */
 const BUSY = new Set([408, 425, 429, 500, 502, 503, 504]);
 
+export function isBusy(status: number): boolean {
+  return BUSY.has(status) || (status > 505 && status < 600);
+}
+
 /** The error that an answer without bytes stands for. */
 export function refusalOf(refused: Refused): TransientError | HttpStatusError {
   const { name, status, headers } = refused;
   const said = headers.get("x-error-message");
   const words = said === null ? "" : `, ${printable(withPublicUrls(said))}`;
-  const isBusy = BUSY.has(status) || (status > 505 && status < 600);
-  if (isBusy) {
+  if (isBusy(status)) {
     const wait = retryAfterMs(headers.get("retry-after"));
     const problem = status === 429 ? "too many requests" : "the server cannot answer now";
     const options = wait === undefined ? {} : { retryAfterMs: wait };
@@ -118,12 +121,17 @@ const REASONS: Readonly<Record<string, string>> = {
  *
  * @param hasAnswered the server did answer before
  */
-export function connectionError(name: string, error: unknown, hasAnswered: boolean): Error {
+export function connectionError(
+  name: string,
+  error: unknown,
+  hasAnswered: boolean,
+  verb: Verb = "read",
+): Error {
   const code = codeOf(error);
   const reason = REASONS[code] ?? printable(withPublicUrls(messageOf(error)));
   const message = code === "" || reason.includes(code) ? reason : `${reason} (${code})`;
   if (HOPELESS.test(code) || reason === "bad port" || (!hasAnswered && ABSENT.has(code))) {
-    return new StorageError(`cannot read ${printable(name)}: ${message}`, { cause: error });
+    return new StorageError(`cannot ${verb} ${printable(name)}: ${message}`, { cause: error });
   }
   return new TransientError(message, { cause: error });
 }

@@ -1,4 +1,4 @@
-/** `quantwise/web`: bytes from blobs, addresses and the Hugging Face Hub, in any runtime. */
+/** `quantwise/web`: bytes from blobs, addresses and the Hugging Face Hub, and into R2 and S3. */
 
 export { type ByteSource, bytesSource } from "../foundation/byte-source.ts";
 export { blobSource } from "./blob-source.ts";
@@ -13,5 +13,18 @@ export {
   listHubFiles,
   parseHubRef,
 } from "./hub.ts";
+export { type MultipartSinkOptions, multipartSink } from "./sinks/multipart-sink.ts";
+export type { MultipartTarget, MultipartUpload } from "./sinks/multipart-target.ts";
+export type { PartSizeOptions } from "./sinks/part-size.ts";
+export {
+  type R2HttpMetadata,
+  type R2MultipartBucket,
+  type R2MultipartUpload,
+  type R2TargetOptions,
+  type R2UploadedPart,
+  r2Target,
+} from "./sinks/r2-target.ts";
+export type { S3TargetOptions } from "./sinks/s3-options.ts";
+export { s3Target } from "./sinks/s3-target.ts";
 export { sourceStream } from "./source-stream.ts";
 export { type OpenWebModelOptions, openWebModel, type WebModel } from "./web-model.ts";

@@ -22,20 +22,32 @@ const LONGEST_RETRY_AFTER_MS = 300_000;
 /** So many bytes count as success: a server that drops every connection early must not hold us. */
 const PROGRESS_BYTES = 1 << 16;
 
+export type RetryOptions = Pick<HttpOptions, "retries" | "backoffMs">;
+
+/** What cannot be done, in messages. */
+export type Verb = "read" | "write";
+
 /** Counts the attempts that failed in a row. */
 export class Attempts {
   readonly #name: string;
   readonly #signal: AbortSignal;
   readonly #retries: number;
   readonly #backoffMs: number;
+  readonly #verb: Verb;
   #failures = 0;
   #progress = 0;
 
-  constructor(name: string, signal: AbortSignal, { retries, backoffMs }: HttpOptions) {
+  constructor(
+    name: string,
+    signal: AbortSignal,
+    { retries, backoffMs }: RetryOptions,
+    verb: Verb = "read",
+  ) {
     this.#name = name;
     this.#signal = signal;
     this.#retries = retries ?? DEFAULT_RETRIES;
     this.#backoffMs = backoffMs ?? DEFAULT_BACKOFF_MS;
+    this.#verb = verb;
   }
 
   succeeded(byteCount: number): void {
@@ -65,9 +77,27 @@ export class Attempts {
           ? ` (after ${this.#failures} attempts)`
           : "";
     return new StorageError(
-      `cannot read ${printable(this.#name)}: ${error.message}${tried}; try again later`,
+      `cannot ${this.#verb} ${printable(this.#name)}: ${error.message}${tried}; try again later`,
       { cause: error },
     );
+  }
+}
+
+/**
+ * Does it until it works, or until there is no use in another attempt.
+ *
+ * @param attempt throws a TransientError for what may not happen again
+ */
+export async function withRetries<Value>(
+  attempts: Attempts,
+  attempt: () => Promise<Value>,
+): Promise<Value> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      await attempts.failed(error);
+    }
   }
 }
 
