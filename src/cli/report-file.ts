@@ -2,8 +2,9 @@
 
 import { lstat, realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import type { PendingOutput } from "../checkpoint/pending-output.ts";
 import { ArgumentError, printable, StorageError } from "../foundation/errors.ts";
-import { type PendingOutput, pendingFile } from "../node/output.ts";
+import { pendingFile } from "../node/output.ts";
 
 export interface ReportFile extends Pick<PendingOutput, "abort"> {
   /** Writes the page and gives it its name. */

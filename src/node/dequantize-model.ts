@@ -10,6 +10,7 @@ import {
   outputFiles,
   singleOutputFile,
 } from "../checkpoint/output-plan.ts";
+import { copySidecars, writeConfig, writeIndex } from "../checkpoint/pending-output.ts";
 import { DequantizePlan } from "../checkpoint/stored/dequantize-plan.ts";
 import { StoredModel } from "../checkpoint/stored/stored-model.ts";
 import { FLOAT_DTYPES, type FloatDtype } from "../foundation/dtype.ts";
@@ -24,7 +25,6 @@ import { checkOutput } from "./check-output.ts";
 import { type ModelInput, openModel } from "./model-input.ts";
 import { pendingDirectory, pendingFile } from "./output.ts";
 import { outputKindOf, type PlannedJob } from "./quantize-options.ts";
-import { copySidecars, writeConfig, writeIndex } from "./write-directory.ts";
 
 export interface DequantizeModelOptions {
   /** dtype of the expanded weights. @defaultValue each weight's own before quantization */

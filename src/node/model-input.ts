@@ -1,6 +1,6 @@
 /** Finds what a model consists of: a file, or a directory with one file or with shards. */
 
-import { copyFile, lstat, open, readdir, readFile, realpath, stat } from "node:fs/promises";
+import { lstat, readdir, readFile, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type ModelConfig, parseModelConfig } from "../checkpoint/config/model-config.ts";
 import {
@@ -12,6 +12,7 @@ import {
   SINGLE_NAME,
   whyNoWeights,
 } from "../checkpoint/model-files.ts";
+import type { OpenedModel } from "../checkpoint/opened-model.ts";
 import { openSafetensors, parseIndex, type SafetensorsFile } from "../formats/safetensors/index.ts";
 import {
   ArgumentError,
@@ -22,11 +23,10 @@ import {
 } from "../foundation/errors.ts";
 import { isWebModel } from "../web/model-place.ts";
 import { type FileSource, openFileSource } from "./file-source.ts";
-import type { ModelInput } from "./opened-model.ts";
 import { storageError } from "./storage-error.ts";
 import { openWebInput, type WebInputOptions } from "./web-input.ts";
 
-export type { ModelInput };
+export type ModelInput = OpenedModel;
 
 export interface OpenModelOptions extends WebInputOptions {
   /** A config.json to use instead of the one beside the weights. */
@@ -81,7 +81,7 @@ async function openLocal(path: string, givenConfig: ModelConfig | undefined): Pr
       sidecars: besides.filter((name) => !isOldWeights(name)),
       leftOut: besides.filter(isOldWeights),
       hasRanges: true,
-      copySidecar: (name, target) => copyDurably(join(directory, name), target),
+      openSidecar: (name) => openFileSource(join(directory, name)),
       close,
     };
   } catch (error) {
@@ -135,16 +135,6 @@ async function weightFiles(directory: string): Promise<WeightFiles> {
   const only = onlyWeights(names);
   if (only !== undefined) return { names: [only], weightMap: undefined };
   throw new StorageError(`${printable(directory)}: ${whyNoWeights(names)}`);
-}
-
-async function copyDurably(path: string, target: string): Promise<void> {
-  await copyFile(path, target);
-  const handle = await open(target, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** All files, but for hidden directories (.git, .cache) and links that lead to directories. */

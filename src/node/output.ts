@@ -19,23 +19,12 @@ import {
 } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { FileSink } from "../checkpoint/convert.ts";
+import type { PendingOutput } from "../checkpoint/pending-output.ts";
 import { StorageError } from "../foundation/errors.ts";
 import { createFileSink, type DiscardableSink } from "./file-sink.ts";
 import { storageError } from "./storage-error.ts";
 
 const CHECKPOINT_FILES = /^config\.json$|\.safetensors$/;
-
-/** A directory, or a single file, in the making. */
-export interface PendingOutput {
-  /** Opens a new file; of a single-file output, the file itself. */
-  create(fileName: string): Promise<FileSink>;
-  /** Where a directory's files are for now. */
-  readonly path: string;
-  /** Gives the output its name. */
-  commit(): Promise<void>;
-  /** Removes every trace. */
-  abort(): Promise<void>;
-}
 
 /**
  * @param overwrite replace what is there; otherwise an existing output is refused (an empty
@@ -51,8 +40,11 @@ export async function pendingDirectory(path: string, overwrite: boolean): Promis
   removeAtExit(temporary);
   const sinks = new Set<DiscardableSink>();
   return {
-    path: temporary,
-    create: (fileName) => tracked(sinks, join(temporary, fileName)),
+    create: async (path) => {
+      const parent = join(temporary, dirname(path));
+      await guarded("cannot create", parent, () => mkdir(parent, { recursive: true }));
+      return tracked(sinks, join(temporary, path));
+    },
     commit: () =>
       guarded("cannot finish", target, async () => {
         await syncDirectory(temporary);
@@ -71,7 +63,6 @@ export async function pendingFile(path: string, overwrite: boolean): Promise<Pen
   removeAtExit(temporary);
   const sinks = new Set<DiscardableSink>();
   return {
-    path: temporary,
     create: () => tracked(sinks, temporary),
     commit: () => guarded("cannot finish", target, () => giveName(temporary, target, overwrite)),
     abort: () => discard(sinks, temporary, parents),

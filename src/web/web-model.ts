@@ -10,6 +10,7 @@ import {
   SINGLE_NAME,
   whyNoWeights,
 } from "../checkpoint/model-files.ts";
+import type { OpenedModel } from "../checkpoint/opened-model.ts";
 import { openSafetensors, parseIndex, type SafetensorsFile } from "../formats/safetensors/index.ts";
 import { printable, StorageError } from "../foundation/errors.ts";
 import { fetchFile } from "./fetch-file.ts";
@@ -24,21 +25,11 @@ export interface OpenWebModelOptions extends HubOptions {
   readonly config?: ModelConfig | undefined;
 }
 
-export interface WebModel {
+export interface WebModel extends OpenedModel {
   /** How messages call it: without what is secret in a URL. */
   readonly name: string;
-  readonly kind: "file" | "directory";
-  readonly files: readonly SafetensorsFile[];
-  readonly config: ModelConfig | undefined;
-  /** What may lie beside the weights, relative to them. */
-  readonly sidecars: readonly string[];
-  /** Files that are left behind, as other forms of the weights. */
-  readonly leftOut: readonly string[];
-  /** False: a server ignores ranges, and files can only be read from front to back. */
-  readonly hasRanges: boolean;
   /** Opens a sidecar, which its reader closes; undefined when the server does not have it. */
   openSidecar(path: string): Promise<HttpSource | undefined>;
-  close(): Promise<void>;
 }
 
 /** A folder of a plain server cannot be listed: these are asked for by name. */

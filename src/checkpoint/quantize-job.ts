@@ -1,17 +1,18 @@
 /** One run of the main job, when its input is open and its plan can be made. */
 
-import { basename } from "node:path";
-import { ByteStream } from "../checkpoint/byte-stream.ts";
-import { identityOf, type ModelConfig } from "../checkpoint/config/model-config.ts";
-import { quantizedConfigText } from "../checkpoint/config/quantization-config.ts";
-import {
-  convertFiles,
-  convertStream,
-  fileOpener,
-  type WrittenFile,
-} from "../checkpoint/convert.ts";
-import { convertParallel } from "../checkpoint/convert-parallel.ts";
-import { writeForward } from "../checkpoint/forward-file.ts";
+import type { SafetensorsFile } from "../formats/safetensors/index.ts";
+import { printable } from "../foundation/errors.ts";
+import type { KernelReport } from "../kernels/select.ts";
+import { newWorkspace } from "../tensor/default-workspace.ts";
+import type { PartEncoder } from "../tensor/part-encoder.ts";
+import type { Workspace } from "../tensor/workspace.ts";
+import { ByteStream } from "./byte-stream.ts";
+import { identityOf, type ModelConfig } from "./config/model-config.ts";
+import { quantizedConfigText } from "./config/quantization-config.ts";
+import { convertFiles, convertStream, fileOpener, type WrittenFile } from "./convert.ts";
+import { convertParallel } from "./convert-parallel.ts";
+import { writeForward } from "./forward-file.ts";
+import type { OpenedModel } from "./opened-model.ts";
 import {
   exactSizes,
   forwardSizes,
@@ -19,44 +20,58 @@ import {
   type OutputSizes,
   outputFiles,
   singleOutputFile,
-} from "../checkpoint/output-plan.ts";
-import { Plan } from "../checkpoint/plan.ts";
-import { MAX_TENSOR_BYTES } from "../checkpoint/quantize-stream.ts";
-import { addToTotals, NO_TOTALS, reportOf, type TensorReport } from "../checkpoint/report.ts";
-import type { SourceFile } from "../checkpoint/source-file.ts";
-import { refuseTooLargeUnits, streamReader, unitReader } from "../checkpoint/unit-reader.ts";
-import { warningsOf } from "../checkpoint/warnings.ts";
-import type { SafetensorsFile } from "../formats/safetensors/index.ts";
-import { printable } from "../foundation/errors.ts";
-import type { KernelReport } from "../kernels/select.ts";
-import { newWorkspace } from "../tensor/default-workspace.ts";
-import type { Workspace } from "../tensor/workspace.ts";
-import type { ThreadPool } from "../threads/pool.ts";
-import type { ModelInput } from "./model-input.ts";
-import { type PendingOutput, pendingDirectory, pendingFile } from "./output.ts";
-import type { OutputKind, QuantizeModelOptions, QuantizeModelResult } from "./quantize-options.ts";
-import { writeStdout } from "./stdout.ts";
-import { createThreadPool } from "./threads.ts";
-import { copySidecars, writeConfig, writeIndex } from "./write-directory.ts";
+} from "./output-plan.ts";
+import { copySidecars, type PendingOutput, writeConfig, writeIndex } from "./pending-output.ts";
+import { Plan } from "./plan.ts";
+import type {
+  OutputKind,
+  QuantizeJobOptions,
+  QuantizeModelResult,
+} from "./quantize-job-options.ts";
+import { MAX_TENSOR_BYTES } from "./quantize-stream.ts";
+import { addToTotals, NO_TOTALS, reportOf, type TensorReport } from "./report.ts";
+import type { SourceFile } from "./source-file.ts";
+import { refuseTooLargeUnits, streamReader, unitReader } from "./unit-reader.ts";
+import { warningsOf } from "./warnings.ts";
+
+/** Where the output goes, and who computes it. */
+export interface JobPlace {
+  readonly kind: OutputKind;
+  /** Of a single file. */
+  readonly fileName: string;
+  /** Begins an output of files. */
+  open(): Promise<PendingOutput>;
+  /** Takes the bytes of a stream, in order. */
+  emit(bytes: Uint8Array): Promise<void>;
+  /** Threads, for an input that can be read in any order. */
+  newPool(): JobPool | undefined;
+}
+
+export interface JobPool extends PartEncoder {
+  /** Threads that have done something. */
+  readonly active: number;
+  /** Lets go of them; called with an error, and at the end without. */
+  close(reason?: unknown): void;
+}
 
 export class QuantizeJob {
-  readonly #output: string;
+  readonly #place: JobPlace;
   readonly #kind: OutputKind;
-  readonly #options: QuantizeModelOptions;
+  readonly #options: QuantizeJobOptions;
   readonly #config: ModelConfig | undefined;
   readonly #plan: Plan;
   readonly #warnings: string[];
   #totals = NO_TOTALS;
 
   constructor(
-    output: string,
-    kind: OutputKind,
-    options: QuantizeModelOptions,
+    place: JobPlace,
+    options: QuantizeJobOptions,
     config: ModelConfig | undefined,
     files: readonly SourceFile[],
     leftOut: readonly string[] = [],
   ) {
-    this.#output = output;
+    const { kind } = place;
+    this.#place = place;
     this.#kind = kind;
     this.#options = options;
     this.#config = config;
@@ -70,7 +85,7 @@ export class QuantizeJob {
   }
 
   /** @param model whose sidecars belong to the output; a bare stream has none */
-  async run(input: ModelInput | ByteStream, model?: ModelInput): Promise<QuantizeModelResult> {
+  async run(input: OpenedModel | ByteStream, model?: OpenedModel): Promise<QuantizeModelResult> {
     const plan = this.#plan;
     const outputs = this.#outputs();
     // The skip list may refuse the plan: before anything is created.
@@ -95,11 +110,11 @@ export class QuantizeJob {
       const written = await this.#toStdout(input, workspace);
       return this.#result(written, false, workspace.report);
     }
-    const pending = await this.#pending();
+    const pending = await this.#place.open();
     const { signal } = this.#options;
-    let pool: ThreadPool | undefined;
+    let pool: JobPool | undefined;
     try {
-      pool = this.#newPool(input);
+      pool = input instanceof ByteStream ? undefined : this.#place.newPool();
       // The small files first: what an address does not give is known before the long work.
       if (this.#kind === "directory") {
         if (model !== undefined) await copySidecars(pending, model, signal);
@@ -127,30 +142,16 @@ export class QuantizeJob {
     }
   }
 
-  /** One thread keeps up with a disk: more are started where they are asked for. */
-  #newPool(input: ModelInput | ByteStream): ThreadPool | undefined {
-    const { threads = 1, kernels } = this.#options;
-    if (input instanceof ByteStream || threads === 1) return undefined;
-    return createThreadPool({ threads, ...(kernels === undefined ? {} : { kernels }) });
-  }
-
   #outputs(): OutputFile[] {
     return this.#kind === "directory"
       ? outputFiles(this.#plan, this.#options.maxShardSize)
-      : [singleOutputFile(this.#plan, basename(this.#output))];
+      : [singleOutputFile(this.#plan, this.#place.fileName)];
   }
 
   #sizes(outputs: readonly OutputFile[]): OutputSizes {
     return this.#kind === "stdout"
       ? forwardSizes(this.#plan, "-")
       : exactSizes(this.#plan, outputs);
-  }
-
-  #pending(): Promise<PendingOutput> {
-    const overwrite = this.#options.overwrite === true;
-    return this.#kind === "directory"
-      ? pendingDirectory(this.#output, overwrite)
-      : pendingFile(this.#output, overwrite);
   }
 
   get #runOptions() {
@@ -168,11 +169,11 @@ export class QuantizeJob {
   }
 
   #convert(
-    input: ModelInput | ByteStream,
+    input: OpenedModel | ByteStream,
     outputs: readonly OutputFile[],
     pending: PendingOutput,
     workspace: Workspace,
-    pool: ThreadPool | undefined,
+    pool: JobPool | undefined,
   ): Promise<WrittenFile[]> {
     const create = (name: string) => pending.create(name);
     const options = this.#runOptions;
@@ -189,7 +190,7 @@ export class QuantizeJob {
     return convertStream(this.#plan, input, outputs, create, workspace, streamOptions);
   }
 
-  async #toStdout(input: ModelInput | ByteStream, workspace: Workspace): Promise<OutputSizes> {
+  async #toStdout(input: OpenedModel | ByteStream, workspace: Workspace): Promise<OutputSizes> {
     const maxTensorBytes = this.#options.maxTensorBytes ?? MAX_TENSOR_BYTES;
     const written = await writeForward(
       this.#plan,
@@ -197,7 +198,7 @@ export class QuantizeJob {
         input instanceof ByteStream
           ? await streamReader(input, unit, maxTensorBytes)
           : unitReader(unit, input.files[unit.file] as SafetensorsFile),
-      writeStdout,
+      (bytes) => this.#place.emit(bytes),
       workspace,
       this.#runOptions,
     );

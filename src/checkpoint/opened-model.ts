@@ -1,9 +1,15 @@
 /** A model that was found and opened, wherever it lies. */
 
-import type { ModelConfig } from "../checkpoint/config/model-config.ts";
 import type { SafetensorsFile } from "../formats/safetensors/index.ts";
+import type { ByteSource } from "../foundation/byte-source.ts";
+import type { ModelConfig } from "./config/model-config.ts";
 
-export interface ModelInput {
+/** A file beside the weights, which its reader closes. */
+export interface SidecarSource extends ByteSource {
+  close(): Promise<void>;
+}
+
+export interface OpenedModel {
   readonly kind: "file" | "directory";
   readonly files: readonly SafetensorsFile[];
   readonly config: ModelConfig | undefined;
@@ -13,7 +19,7 @@ export interface ModelInput {
   readonly leftOut: readonly string[];
   /** False: files come from a server that ignores ranges, and can be read from front to back only. */
   readonly hasRanges: boolean;
-  /** Writes a sidecar to `target`, which must not exist, and makes it durable. */
-  copySidecar(path: string, target: string): Promise<void>;
+  /** Opens a sidecar; undefined when a server, which cannot be asked for a list, does not have it. */
+  openSidecar(path: string): Promise<SidecarSource | undefined>;
   close(): Promise<void>;
 }
