@@ -47,7 +47,12 @@ export { absmaxBf16, absmaxF16, absmaxF32 } from "./kernels/statistics/absmax";
 
 /** Bumped whenever an exported name, its argument order or its meaning changes. */
 export function abiVersion(): u32 {
-  return 2;
+  return 3;
+}
+
+/** Whether this build uses relaxed SIMD. */
+export function isRelaxed(): bool {
+  return ASC_FEATURE_RELAXED_SIMD;
 }
 
 /** First byte that the host may use; below it lie the module's own constants. */

@@ -93,7 +93,7 @@ function importedKernels(baseline, relaxed) {
         contents: `import baseline from "${baseline}";
 import relaxed from "${relaxed}";
 const modules = { baseline, relaxed };
-export const embeddedModule = (variant) => modules[variant];
+export const embeddedModule = (simd) => modules[simd];
 `,
         loader: "js",
       }));

@@ -24,7 +24,7 @@ export {
   StorageError,
   UnsupportedError,
 } from "./foundation/errors.ts";
-export type { KernelChoice } from "./kernels/kernel-set.ts";
+export type { KernelChoice, SimdBuild } from "./kernels/kernel-set.ts";
 export type { KernelReport } from "./kernels/select.ts";
 export type { QuantMode } from "./schemes/codebook.ts";
 export type {
@@ -34,7 +34,7 @@ export type {
   QuantTypeFloat,
 } from "./schemes/registry.ts";
 // Which kernels run here, and why.
-export { kernelReport } from "./tensor/default-workspace.ts";
+export { kernels } from "./tensor/default-workspace.ts";
 // Weights in memory: synchronous, no files.
 export { type DequantizeOptions, dequantize } from "./tensor/dequantize.ts";
 // Embeddings for vector search.

@@ -11,6 +11,9 @@ import type { Codebook, QuantMode } from "../schemes/codebook.ts";
 import type { FloatFormat } from "../schemes/float-format.ts";
 import type { EmbeddingKernels } from "./embedding-kernels.ts";
 
+/** Which SIMD a build of the kernels uses: any engine's, or relaxed where that gives the same bits. */
+export type SimdBuild = "baseline" | "relaxed";
+
 /** What a caller may ask for; "auto" takes WASM where it runs. */
 export type KernelChoice = "auto" | "wasm" | "reference";
 
@@ -45,6 +48,7 @@ export interface ScaleRuns {
  */
 export interface KernelSet extends EmbeddingKernels {
   readonly name: "wasm" | "reference";
+  readonly simd: SimdBuild | "none";
   /** The memory. `allocate` may replace it: read it again after every `allocate`. */
   readonly buffer: ArrayBuffer;
 

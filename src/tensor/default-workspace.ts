@@ -12,8 +12,8 @@ export function newWorkspace(
   module?: WebAssembly.Module,
 ): Workspace {
   oneOf("kernels", ["auto", "wasm", "reference"], choice);
-  const { kernels, report } = createKernelSet(choice, module === undefined ? {} : { module });
-  return new Workspace(kernels, report);
+  const chosen = createKernelSet(choice, { module });
+  return new Workspace(chosen.kernels, chosen.report);
 }
 
 export function sharedWorkspace(choice: KernelChoice = "auto"): Workspace {
@@ -25,7 +25,21 @@ export function sharedWorkspace(choice: KernelChoice = "auto"): Workspace {
   return workspace;
 }
 
-/** Which kernels this runtime gets for a choice, and why. @throws UnsupportedError for "wasm" */
-export function kernelReport(choice: KernelChoice = "auto"): KernelReport {
-  return sharedWorkspace(choice).report;
-}
+/**
+ * Which kernels this runtime gets, and why. The first look at it makes them, as the first call of
+ * `quantize` would.
+ *
+ * @example
+ * kernels.reason; // "WebAssembly SIMD runs here, relaxed: validated and self-tested"
+ */
+export const kernels: KernelReport = {
+  get name(): KernelReport["name"] {
+    return sharedWorkspace().report.name;
+  },
+  get simd(): KernelReport["simd"] {
+    return sharedWorkspace().report.simd;
+  },
+  get reason(): string {
+    return sharedWorkspace().report.reason;
+  },
+};

@@ -382,7 +382,7 @@ describe("golden checkpoints of bitsandbytes", () => {
                   },
                 }
               : {}),
-            kernels: { name: "wasm", reason: "" },
+            kernels: { name: "wasm", simd: "baseline", reason: "" },
           },
           { dtype: dtype ?? said.dtype },
         );
@@ -409,7 +409,7 @@ describe("golden checkpoints of bitsandbytes", () => {
           dtype: "float16" as const,
           codes: new Int8Array(bytes),
           scb: floats(golden.get(name.replace(/weight$/, "SCB"))),
-          kernels: { name: "wasm" as const, reason: "" },
+          kernels: { name: "wasm" as const, simd: "baseline" as const, reason: "" },
         };
         const values = dequantize(record, { dtype: dtype ?? (own as FloatDtype) });
         sameBytes(stored.get(name).bytes, new Uint8Array(values.buffer as ArrayBuffer), name);

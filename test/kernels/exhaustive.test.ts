@@ -4,6 +4,7 @@
  */
 
 import { describe, it } from "vitest";
+import { embeddedModule } from "../../src/kernels/wasm/embedded-module.ts";
 import { instantiateKernels } from "../../src/kernels/wasm/instantiate.ts";
 import { builtTable4 } from "../../src/kernels/wasm/tables/installed.ts";
 import { FP4 } from "../../src/schemes/fp4.ts";
@@ -15,7 +16,7 @@ const ONE_BITS = 0x3f800000;
 const RUN = 1 << 20;
 const BLOCK = 4096;
 
-const { exports, memory } = instantiateKernels("baseline");
+const { exports, memory } = instantiateKernels(embeddedModule("baseline"));
 const tablePtr = Math.ceil(exports.heapBase() / 16) * 16;
 const absmaxPtr = tablePtr + 1024;
 const valuesPtr = absmaxPtr + 4 * (RUN / BLOCK);

@@ -1,7 +1,10 @@
 /** Every kernel set that the suites run over. */
 
 import type { KernelSet } from "../../src/kernels/kernel-set.ts";
-import { createKernelSet } from "../../src/kernels/select.ts";
+import { createReferenceKernelSet } from "../../src/kernels/reference/reference-kernel-set.ts";
+import { embeddedModule } from "../../src/kernels/wasm/embedded-module.ts";
+import { acceptsRelaxedSimd } from "../../src/kernels/wasm/relaxed-simd.ts";
+import { createWasmKernelSet } from "../../src/kernels/wasm/wasm-kernel-set.ts";
 
 export interface Implementation {
   readonly name: string;
@@ -9,6 +12,10 @@ export interface Implementation {
 }
 
 export const IMPLEMENTATIONS: readonly Implementation[] = [
-  { name: "reference", create: () => createKernelSet("reference").kernels },
-  { name: "wasm", create: () => createKernelSet("wasm").kernels },
+  { name: "reference", create: createReferenceKernelSet },
+  { name: "wasm", create: () => createWasmKernelSet(embeddedModule("baseline")) },
+  // Not in Node 20: the suite of all runtimes compares both builds, too.
+  ...(acceptsRelaxedSimd()
+    ? [{ name: "wasm relaxed", create: () => createWasmKernelSet(embeddedModule("relaxed")) }]
+    : []),
 ];

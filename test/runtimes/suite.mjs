@@ -9,7 +9,8 @@ import { sha256 } from "./sha256.mjs";
 /**
  * @param doors     the modules `core`, `schemes`, `safetensors` and `checkpoint`
  * @param answers   what answers.mjs wrote
- * @param expected  `kernels`: "wasm" or "reference"; `because`: words of the reason;
+ * @param expected  lib/expected.mjs: `kernels`: "wasm" or "reference"; `simd`: "relaxed", "baseline"
+ *                  or "none"; `because`: words of the reason;
  *                  `module`: a compiled kernels.wasm, for the streams of runtimes that forbid bytes;
  *                  `onlySmall`: no tensors of more than a tile, for interpreters
  * @returns the kernels that ran, why, and every check with its problem, if any
@@ -26,32 +27,40 @@ export async function run(doors, answers, expected) {
     }
   };
 
-  let report = { name: "none", reason: "did not load" };
+  let report = { name: "none", simd: "none", reason: "did not load" };
   await check("load: the doors are there", () => {
-    for (const name of ["quantize", "dequantize", "quantizeEmbeddings", "kernelReport"]) {
+    for (const name of ["quantize", "dequantize", "quantizeEmbeddings"]) {
       same(typeof core[name], "function", name);
     }
     same(typeof doors.schemes.createDynamicMap, "function", "schemes");
     same(typeof doors.safetensors.openSafetensors, "function", "safetensors");
     same(typeof doors.checkpoint.Plan, "function", "checkpoint");
     same(doors.checkpoint.QuantizeSafetensorsStream, core.QuantizeSafetensorsStream, "one copy");
-    report = core.kernelReport();
+    report = { ...core.kernels };
   });
   await check("kernels: what was expected, and it says why", () => {
     same(report.name, expected.kernels, `kernels (${report.reason})`);
-    const words = expected.because ?? "WebAssembly SIMD runs here";
+    same(report.simd, expected.simd, `SIMD (${report.reason})`);
+    const words = expected.because ?? "relaxed: validated and self-tested";
     if (!report.reason.includes(words)) throw new Error(`"${report.reason}" lacks "${words}"`);
   });
   await check(`kernels: "wasm" ${expected.kernels === "wasm" ? "runs" : "throws"}`, () => {
     const call = () => core.quantize(new Float32Array(64), { kernels: "wasm" });
-    if (expected.kernels === "wasm") return same(call().kernels.name, "wasm", "kernels");
+    if (expected.kernels === "wasm") {
+      // From here on "wasm" is the baseline build, and "auto" what this runtime chooses.
+      const made = withoutRelaxedSimd(call);
+      same(`${made.kernels.name} ${made.kernels.simd}`, "wasm baseline", "kernels");
+      return;
+    }
     const error = thrown(call);
     same(error.code, "UNSUPPORTED", "code");
     same(error instanceof core.UnsupportedError, true, "instanceof");
   });
 
-  // Where "auto" is the reference, once is enough.
-  const choices = report.name === "wasm" ? ["auto", "reference"] : ["auto"];
+  // Where "auto" is the baseline build or the reference, once is enough.
+  const choices = { relaxed: ["auto", "wasm", "reference"], baseline: ["auto", "reference"] }[
+    report.simd
+  ] ?? ["auto"];
   for (const quantType of doors.schemes.QUANT_TYPES) {
     const cases = answers.cases.filter(
       (one) => one.quantType === quantType && !(expected.onlySmall && one.input.count > 100_000),
@@ -167,6 +176,17 @@ export async function streamed(core, source, options) {
 
 export function bytesOfBase64(text) {
   return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+}
+
+/** What `call` gives in an engine that takes no relaxed SIMD. */
+function withoutRelaxedSimd(call) {
+  const { validate } = WebAssembly;
+  WebAssembly.validate = () => false;
+  try {
+    return call();
+  } finally {
+    WebAssembly.validate = validate;
+  }
 }
 
 function same(actual, expected, what = "value") {

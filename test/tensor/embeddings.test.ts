@@ -70,7 +70,7 @@ describe.each(PRECISIONS)("a record of %s", (precision) => {
         precision,
         shape: [ROWS, precision.endsWith("binary") ? 6 : DIMENSIONS],
         dimensions: DIMENSIONS,
-        kernels: { name: kernels, reason: "asked for" },
+        kernels: { name: kernels },
       });
       expect(dequantizeEmbeddings(structuredClone(made))).toEqual(dequantizeEmbeddings(made));
     }

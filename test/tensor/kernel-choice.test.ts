@@ -1,15 +1,22 @@
 /** Which kernels the public functions run on, and that they really do. */
 
 import { describe, expect, it, vi } from "vitest";
-import { ArgumentError, kernelReport, quantize } from "../../src/index.ts";
+import { ArgumentError, kernels, quantize } from "../../src/index.ts";
 import { shape, TYPES, weights } from "./types.ts";
 
 describe("kernels", () => {
   it("are WASM here, and the report says so", () => {
-    expect(kernelReport("wasm")).toEqual({ name: "wasm", reason: "asked for" });
-    expect(kernelReport("reference")).toEqual({ name: "reference", reason: "asked for" });
-    expect(kernelReport()).toEqual({ name: "wasm", reason: "WebAssembly SIMD runs here" });
-    expect(() => kernelReport("gpu" as "auto")).toThrow(ArgumentError);
+    expect(kernels.name).toBe("wasm");
+    expect(kernels.simd).toMatch(/^(baseline|relaxed)$/);
+    expect(kernels.reason).toMatch(/^WebAssembly SIMD runs here, relaxed/);
+    expect(quantize(weights).kernels).toEqual({ ...kernels });
+    expect(quantize(weights, { kernels: "wasm" }).kernels).toEqual({ ...kernels });
+    expect(quantize(weights, { kernels: "reference" }).kernels).toEqual({
+      name: "reference",
+      simd: "none",
+      reason: "asked for",
+    });
+    expect(() => quantize(weights, { kernels: "gpu" as "auto" })).toThrow(ArgumentError);
   });
 
   it("are really WASM: every call reaches its exports, and none does on the reference", async () => {
@@ -33,7 +40,7 @@ describe("kernels", () => {
     WebAssembly.Instance = CountingInstance as typeof Instance;
     try {
       const fresh = await import("../../src/index.ts");
-      fresh.kernelReport();
+      expect(fresh.kernels.name).toBe("wasm");
       for (const [name, options] of TYPES) {
         calls.length = 0;
         const made = fresh.quantize(weights, { shape, ...options });
@@ -59,9 +66,9 @@ describe("kernels", () => {
     vi.stubGlobal("WebAssembly", undefined);
     try {
       const fresh = await import("../../src/index.ts");
-      expect(fresh.kernelReport()).toMatchObject({ name: "reference" });
-      expect(fresh.kernelReport().reason).toMatch(/WebAssembly SIMD does not run here/);
-      expect(() => fresh.kernelReport("wasm")).toThrow(
+      expect(fresh.kernels).toMatchObject({ name: "reference", simd: "none" });
+      expect(fresh.kernels.reason).toMatch(/WebAssembly SIMD does not run here/);
+      expect(() => fresh.quantize(weights, { kernels: "wasm" })).toThrow(
         expect.objectContaining({ code: "UNSUPPORTED" }),
       );
       expect(fresh.quantize(weights).codes).toEqual(quantize(weights).codes);

@@ -32,7 +32,7 @@ describe.each(TYPES)("a record of %s", (_, options) => {
         quantType: options.quantType,
         shape,
         dtype: "float32",
-        kernels: { name: kernels, reason: "asked for" },
+        kernels: { name: kernels },
       });
     }
   });

@@ -26,6 +26,7 @@ export function createReferenceKernelSet(): KernelSet {
 
   return {
     name: "reference",
+    simd: "none",
     get buffer() {
       return buffer;
     },

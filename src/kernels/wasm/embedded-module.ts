@@ -3,23 +3,21 @@
  * file's place for workerd, which compiles no bytes.
  */
 
+import type { SimdBuild } from "../kernel-set.ts";
 import { BASELINE, RELAXED_PATCH } from "./binary.generated.ts";
 import { patched } from "./patched.ts";
 
-/** Which instructions a build uses. */
-export type SimdVariant = "baseline" | "relaxed";
+const compiled: { [simd in SimdBuild]?: WebAssembly.Module } = {};
 
-const compiled: { [variant in SimdVariant]?: WebAssembly.Module } = {};
-
-/** An embedded module, compiled on first use. @throws CompileError */
-export function embeddedModule(variant: SimdVariant): WebAssembly.Module {
-  compiled[variant] ??= new WebAssembly.Module(wasmBytes(variant));
-  return compiled[variant];
+/** An embedded module, compiled on first use. */
+export function embeddedModule(simd: SimdBuild): WebAssembly.Module {
+  compiled[simd] ??= new WebAssembly.Module(wasmBytes(simd));
+  return compiled[simd];
 }
 
-function wasmBytes(variant: SimdVariant): Uint8Array<ArrayBuffer> {
+function wasmBytes(simd: SimdBuild): Uint8Array<ArrayBuffer> {
   const baseline = bytesOf(BASELINE);
-  return variant === "baseline" ? baseline : patched(baseline, bytesOf(RELAXED_PATCH));
+  return simd === "baseline" ? baseline : patched(baseline, bytesOf(RELAXED_PATCH));
 }
 
 function bytesOf(base64: string): Uint8Array<ArrayBuffer> {

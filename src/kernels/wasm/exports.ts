@@ -92,6 +92,8 @@ type DequantizeFloat<Where extends readonly number[]> = (
 export interface KernelExports {
   abiVersion(): number;
   heapBase(): number;
+  /** 1 where the build uses relaxed SIMD, else 0. */
+  isRelaxed(): number;
 
   readonly absmaxF32: AbsmaxKernel;
   readonly absmaxF16: AbsmaxKernel;
@@ -212,12 +214,13 @@ export interface KernelExports {
 }
 
 /** The ABI that this file describes; a binary with another one is refused. */
-export const ABI_VERSION = 2;
+export const ABI_VERSION = 3;
 
 /** Every export by name: the type above, at run time. */
 export const EXPORT_NAMES = Object.keys({
   abiVersion: 0,
   heapBase: 0,
+  isRelaxed: 0,
   absmaxF32: 0,
   absmaxF16: 0,
   absmaxBf16: 0,

@@ -1,8 +1,7 @@
-/** From bytes, or from a module that the caller compiled, to kernels and their memory. */
+/** From a compiled module to kernels and their memory. */
 
 import { instantiateSync } from "@assemblyscript/loader";
 import { UnsupportedError } from "../../foundation/errors.ts";
-import { embeddedModule, type SimdVariant } from "./embedded-module.ts";
 import { ABI_VERSION, EXPORT_NAMES, type KernelExports } from "./exports.ts";
 
 export interface KernelInstance {
@@ -15,17 +14,15 @@ const PAGE_BYTES = 65536;
 /**
  * A new instance with its own memory, as small as the module allows.
  *
- * @param module  which embedded one, or one that the caller compiled; that goes to the engine
- *                directly, because the loader asks `instanceof`, which fails for one of another realm
+ * @param module  one of another realm goes to the engine directly: the loader would take it for bytes
  * @throws UnsupportedError when the module is not a kernels.wasm of our version
  */
-export function instantiateKernels(module: WebAssembly.Module | SimdVariant): KernelInstance {
+export function instantiateKernels(module: WebAssembly.Module): KernelInstance {
   const memory = new WebAssembly.Memory({ initial: 1 });
   const imports = { env: { memory, abort: refuse } };
-  // To TypeScript a module may be anything, a string too.
   const instance =
-    typeof module === "string"
-      ? instantiateSync(embeddedModule(module as SimdVariant), imports).instance
+    module instanceof WebAssembly.Module
+      ? instantiateSync(module, imports).instance
       : new WebAssembly.Instance(module, imports);
   // The engine types exports as unknown; the check that follows is what makes this true.
   const exports = instance.exports as unknown as KernelExports;

@@ -5,7 +5,6 @@ import type { KernelSet } from "../kernel-set.ts";
 import { AffineKernels } from "./affine.ts";
 import { Arena } from "./arena.ts";
 import { BlockDequantizer } from "./dequantize-blocks.ts";
-import type { SimdVariant } from "./embedded-module.ts";
 import { embeddingKernels } from "./embeddings.ts";
 import { FloatCasts } from "./float-casts.ts";
 import { FloatKernels } from "./float-kernels.ts";
@@ -13,14 +12,8 @@ import { instantiateKernels } from "./instantiate.ts";
 import { Int8Rows } from "./int8-rows.ts";
 import { BlockQuantizer } from "./quantize-blocks.ts";
 
-/**
- * A new set with its own memory.
- *
- * @param module  which embedded one, or a compiled kernels.wasm
- */
-export function createWasmKernelSet(
-  module: WebAssembly.Module | SimdVariant = "baseline",
-): KernelSet {
+/** A new set with its own memory. @param module a compiled kernels.wasm */
+export function createWasmKernelSet(module: WebAssembly.Module): KernelSet {
   const instance = instantiateKernels(module);
   const { exports, memory } = instance;
   const arena = new Arena(instance);
@@ -33,6 +26,7 @@ export function createWasmKernelSet(
 
   return {
     name: "wasm",
+    simd: exports.isRelaxed() === 1 ? "relaxed" : "baseline",
     get buffer() {
       return memory.buffer;
     },

@@ -39,10 +39,10 @@ export async function versionOf(command, env = {}) {
 export function tableOf(rows) {
   const lines = [["runtime", "version", "kernels", "checks", "s"]];
   for (const { name, version, kernels, passed, problems, seconds } of rows) {
-    const isUsual = ["", "WebAssembly SIMD runs here"].includes(kernels.reason);
-    const why = isUsual ? "" : `: ${shorter(kernels.reason)}`;
+    const which = kernels.name === "wasm" ? `wasm, ${kernels.simd}` : kernels.name;
+    const why = kernels.name === "reference" ? `: ${shorter(kernels.reason)}` : "";
     const checks = problems.length === 0 ? `${passed}` : `${passed}, ${problems.length} FAILED`;
-    lines.push([name, version, kernels.name + why, checks, seconds.toFixed(1)]);
+    lines.push([name, version, which + why, checks, seconds.toFixed(1)]);
   }
   const widths = lines[0].map((_, i) => Math.max(...lines.map((line) => line[i].length)));
   const text = lines.map(

@@ -2,10 +2,8 @@
 
 import { BROWSERS, browserVersion } from "../lib/browsers.mjs";
 import { withPaths } from "../lib/doors.mjs";
+import { BASELINE, INTERPRETED, REFERENCE, RELAXED } from "../lib/expected.mjs";
 import { failedRow, rowOf } from "../lib/rows.mjs";
-
-const WASM = { kernels: "wasm" };
-const REFERENCE = { kernels: "reference", because: "WebAssembly SIMD does not run here: " };
 
 const ISOLATED = {
   "cross-origin-opener-policy": "same-origin",
@@ -15,11 +13,14 @@ const STRICT = "default-src 'none'; connect-src 'self'; worker-src 'self'; scrip
 const policy = (text) => ({ "content-security-policy": text });
 
 const SETTINGS = [
-  { words: "", headers: {}, expected: WASM },
-  { words: ", isolated", headers: ISOLATED, expected: WASM, isIsolated: true },
-  { words: ", CSP with wasm", headers: policy(`${STRICT} 'wasm-unsafe-eval'`), expected: WASM },
+  { words: "", headers: {} },
+  { words: ", isolated", headers: ISOLATED, isIsolated: true },
+  { words: ", CSP with wasm", headers: policy(`${STRICT} 'wasm-unsafe-eval'`) },
   { words: ", CSP without", headers: policy(STRICT), expected: REFERENCE },
 ];
+
+/** Where a policy does not forbid it. */
+const USUAL = { chromium: RELAXED, firefox: RELAXED, webkit: BASELINE };
 
 /** Where the browser has no choice but the reference. */
 const WITHOUT = [
@@ -27,11 +28,16 @@ const WITHOUT = [
     name: "chromium page, without WebAssembly",
     browser: "chromium",
     flags: ["--js-flags=--jitless"],
-    expected: { kernels: "reference", because: "WebAssembly is not defined", onlySmall: true },
+    expected: INTERPRETED,
   },
 ];
 
-function row(name, browser, script, { headers, expected, isIsolated = false, flags = [] }) {
+function row(
+  name,
+  browser,
+  script,
+  { headers, expected = USUAL[browser], isIsolated = false, flags = [] },
+) {
   return {
     name,
     version: () => browserVersion(browser),

@@ -3,6 +3,7 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { browserVersion } from "../lib/browsers.mjs";
+import { RELAXED } from "../lib/expected.mjs";
 import { must } from "../lib/processes.mjs";
 import { program } from "../lib/project.mjs";
 import { failedRow, rowOf, versionOf } from "../lib/rows.mjs";
@@ -99,7 +100,7 @@ export const bundlers = Object.entries(BUNDLERS).map(([name, { version, bundle }
     const page = {
       folder: out,
       script: scripts[0],
-      expected: { kernels: "wasm" },
+      expected: RELAXED,
       headers: HEADERS,
     };
     const found = await browsers.visit("chromium", page);

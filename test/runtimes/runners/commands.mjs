@@ -3,25 +3,17 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { INTERPRETED, ofNode, REFERENCE, RELAXED } from "../lib/expected.mjs";
 import { execute, must } from "../lib/processes.mjs";
 import { node, program, root } from "../lib/project.mjs";
 import { rowOfProgram, versionOf } from "../lib/rows.mjs";
-
-const WASM = { kernels: "wasm" };
-/** Without a compiler JavaScript is slow, too: no large cases. */
-const INTERPRETED = {
-  kernels: "reference",
-  because: "WebAssembly is not defined",
-  onlySmall: true,
-};
-const REFERENCE = { kernels: "reference", because: "WebAssembly SIMD does not run here: " };
 
 const deno = program(".bin/deno");
 const bun = program(".bin/bun");
 const CHECKPOINT = join(root, "test/vectors/checkpoints/llama_tiny_bf16/model.safetensors");
 
 /** The suite as a program. */
-function suite(name, command, flags, expected = WASM, env = {}) {
+function suite(name, command, flags, expected = RELAXED, env = {}) {
   return {
     name,
     version: () => versionOf(command),
@@ -86,7 +78,7 @@ function denoScript(name, specifierOf, prepare) {
       ].join("\n");
       const script = join(folder, "deno.mjs");
       writeFileSync(script, text);
-      const args = ["run", "--no-prompt", script, JSON.stringify(WASM)];
+      const args = ["run", "--no-prompt", script, JSON.stringify(RELAXED)];
       return rowOfProgram(deno, args, { cwd: folder });
     },
   };
@@ -125,7 +117,7 @@ async function publishedToJsr() {
 }
 
 export const commands = [
-  ...[20, 22, 24, 26].map((major) => suite(`node ${major}`, node(major), [])),
+  ...[20, 22, 24, 26].map((major) => suite(`node ${major}`, node(major), [], ofNode(major))),
   ...[20, 22, 24, 26].map((major) =>
     files(`node ${major} files`, node(major), [], major === 20 ? "" : "require"),
   ),

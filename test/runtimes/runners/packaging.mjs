@@ -140,7 +140,7 @@ async function bundled(contents, resolveDir) {
 
 /** What works on arrays, without files and streams. */
 const IN_MEMORY = `{
-  quantize, dequantize, findOutlierColumns, kernelReport,
+  quantize, dequantize, findOutlierColumns, kernels,
   quantizeEmbeddings, dequantizeEmbeddings, calibrationRanges, dotProducts, hammingDistances,
   ArgumentError, FormatError, NonFiniteError, PlanError, StorageError, UnsupportedError
 }`;
