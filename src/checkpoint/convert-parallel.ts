@@ -10,7 +10,13 @@ import type { EncodedPart, PartEncoder } from "../tensor/part-encoder.ts";
 import { type Cut, cutOf, TensorAssembler } from "../tensor/tensor-parts.ts";
 import type { Workspace } from "../tensor/workspace.ts";
 import type { ConversionPlan } from "./conversion-plan.ts";
-import { type ConvertOptions, type FileSink, finishFile, type WrittenFile } from "./convert.ts";
+import {
+  type ConvertOptions,
+  type FileSink,
+  finishFile,
+  type WrittenFile,
+  writeInPlace,
+} from "./convert.ts";
 import type { ExactFile } from "./exact-file.ts";
 import { OrderedQueue } from "./ordered-queue.ts";
 import { exactFile, type OutputFile } from "./output-plan.ts";
@@ -67,19 +73,21 @@ export async function convertParallel(
   for (const output of outputs) {
     const sink = await create(output.name);
     const layout = exactFile(plan, output, sink, true);
-    // While one part is computed by each thread, one waits for it and one is written.
-    const queue = new OrderedQueue<Task>(3 * encoder.size);
-    const side = { plan, layout, queue, buffers, workspace, encoder, options };
-    const reading = readUnits(side, openerOf).then(
-      () => queue.end(),
-      (error: unknown) => queue.fail(error),
-    );
-    try {
-      await writeUnits(side);
-    } finally {
-      queue.stop();
-      await reading;
-    }
+    await writeInPlace(layout, sink, options, async (told) => {
+      // While one part is computed by each thread, one waits for it and one is written.
+      const queue = new OrderedQueue<Task>(3 * encoder.size);
+      const side = { plan, layout, queue, buffers, workspace, encoder, options: told };
+      const reading = readUnits(side, openerOf).then(
+        () => queue.end(),
+        (error: unknown) => queue.fail(error),
+      );
+      try {
+        await writeUnits(side);
+      } finally {
+        queue.stop();
+        await reading;
+      }
+    });
     written.push(await finishFile(output.name, layout, sink));
   }
   return written;

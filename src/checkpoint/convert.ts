@@ -2,6 +2,7 @@
 
 import type { SafetensorsFile } from "../formats/safetensors/index.ts";
 import type { ByteSink } from "../foundation/byte-source.ts";
+import { UnsupportedError } from "../foundation/errors.ts";
 import type { Workspace } from "../tensor/workspace.ts";
 import type { ByteStream } from "./byte-stream.ts";
 import type { ConversionPlan } from "./conversion-plan.ts";
@@ -62,7 +63,7 @@ export function fileOpener(
  * Converts units that can be opened in any order: file after file, each tensor written once where it
  * stays.
  *
- * @param openerOf opens the bytes of the unit at an index; called once for each
+ * @param openerOf opens the bytes of the unit at an index
  * @param create opens the output file of that name
  */
 export async function convertUnits(
@@ -77,18 +78,38 @@ export async function convertUnits(
   for (const output of outputs) {
     const sink = await create(output.name);
     const layout = exactFile(plan, output, sink, true);
-    for (const index of layout.order()) {
-      const unit = plan.unit(index);
-      await runInto(layout, index, unit, await openerOf(index), plan, workspace, options);
-    }
+    await writeInPlace(layout, sink, options, async (told) => {
+      for (const index of layout.order()) {
+        const unit = plan.unit(index);
+        await runInto(layout, index, unit, await openerOf(index), plan, workspace, told);
+      }
+    });
     written.push(await finishFile(output.name, layout, sink));
   }
   return written;
 }
 
 /**
+ * Has the units of a file written: once, or twice when something came out longer than it was guessed
+ * and the sink cannot be read back. The second time nothing is reported.
+ */
+export async function writeInPlace(
+  layout: ExactFile,
+  sink: FileSink,
+  options: ConvertOptions,
+  writeUnits: (options: ConvertOptions) => Promise<void>,
+): Promise<void> {
+  await writeUnits(options);
+  if (sink.read !== undefined || layout.isInPlace()) return;
+  layout.restart();
+  await writeUnits({ ...options, onBytes: undefined, onTensor: undefined });
+}
+
+/**
  * Converts from a stream: tensors are written as they come, with room for the longest texts, and
  * moved together at the end. The files are those that `convertFiles` writes.
+ *
+ * @throws UnsupportedError for a sink that cannot be read back
  */
 export async function convertStream(
   plan: ConversionPlan,
@@ -139,6 +160,12 @@ async function openFile(
   create: (name: string) => Promise<FileSink>,
 ): Promise<OpenFile> {
   const sink = await create(output.name);
+  if (sink.read === undefined) {
+    throw new UnsupportedError(
+      `${sink.name} cannot be read back, as a stream in gives a file in this layout; expected an ` +
+        "input that can be read by ranges. QuantizeSafetensorsStream writes forward only",
+    );
+  }
   const layout = exactFile(plan, output, sink, false);
   return { sink, layout, unitsLeft: output.units.length };
 }

@@ -55,7 +55,7 @@ export class ExactFile {
   readonly #position: Float64Array;
   /** Bytes of a row: guessed, then true. */
   readonly #bytes: Float64Array;
-  readonly #headerBytes: number;
+  #headerBytes: number;
   readonly #inOrder: boolean;
   /** How much longer the texts so far are than they were guessed. */
   #growth = 0;
@@ -113,6 +113,25 @@ export class ExactFile {
       },
       finish: (parts) => this.#writeParts(rows, parts),
     };
+  }
+
+  /** Whether all tensors lie where they belong, now that the true lengths are known. */
+  isInPlace(): boolean {
+    for (const { from, to } of this.#moves(headerByteLength(this.#header, this.#metadata))) {
+      if (from !== to) return false;
+    }
+    return true;
+  }
+
+  /** Takes the true lengths for guesses: the same units, written again, lie where they belong. */
+  restart(): void {
+    let offset = 0;
+    for (let row = 0; row < this.#rows.length; row++) {
+      this.#guess[row] = offset;
+      offset += this.#bytes[row] as number;
+    }
+    this.#headerBytes = headerByteLength(this.#header, this.#metadata);
+    this.#growth = 0;
   }
 
   /** Moves what must move and writes the header. */

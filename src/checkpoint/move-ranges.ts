@@ -1,6 +1,7 @@
 /** Moves pieces of a file to other places of the same file, keeping their order. */
 
 import type { ByteSink } from "../foundation/byte-source.ts";
+import { UnsupportedError } from "../foundation/errors.ts";
 
 export interface Move {
   readonly from: number;
@@ -58,6 +59,7 @@ async function moveUp(sink: ByteSink, { from, to, byteLength }: Move): Promise<v
 }
 
 async function copy(sink: ByteSink, chunk: Uint8Array, from: number, to: number): Promise<void> {
+  if (sink.read === undefined) throw new UnsupportedError(`${sink.name} cannot be read back`);
   await sink.read(chunk, from);
   await sink.write(chunk, to);
 }

@@ -20,8 +20,11 @@ export interface ByteSource {
 export interface ByteSink {
   readonly name: string;
   write(bytes: Uint8Array, position: number): Promise<void>;
-  /** Reads back what was written (the final move of a header that grew needs it). */
-  read(target: Uint8Array, position: number): Promise<void>;
+  /**
+   * Reads back what was written, to move it when a header or a text grew. A sink without it is
+   * written a second time instead, in the rare case that this happens.
+   */
+  read?(target: Uint8Array, position: number): Promise<void>;
   /** Sets the size. */
   truncate(size: number): Promise<void>;
 }

@@ -1,7 +1,11 @@
-/** `quantwise/web`: bytes from blobs, addresses and the Hugging Face Hub, and into R2 and S3. */
+/**
+ * `quantwise/web`: bytes from blobs, addresses and the Hugging Face Hub, and into browsers' files, R2
+ * and S3.
+ */
 
 export { type ByteSource, bytesSource } from "../foundation/byte-source.ts";
 export { blobSource } from "./blob-source.ts";
+export { openFileModel } from "./file-model.ts";
 export { HttpStatusError } from "./http-errors.ts";
 export type { HttpOptions } from "./http-options.ts";
 export { type HttpSource, httpSource } from "./http-source.ts";
@@ -13,6 +17,13 @@ export {
   listHubFiles,
   parseHubRef,
 } from "./hub.ts";
+export { type QuantizeWebModelOptions, quantizeWebModel } from "./quantize-web-model.ts";
+export type {
+  AccessedFile,
+  DirectoryHandleLike,
+  FileHandleLike,
+  WritableFile,
+} from "./sinks/handles.ts";
 export { type MultipartSinkOptions, multipartSink } from "./sinks/multipart-sink.ts";
 export type { MultipartTarget, MultipartUpload } from "./sinks/multipart-target.ts";
 export type { PartSizeOptions } from "./sinks/part-size.ts";

@@ -28,8 +28,6 @@ export interface OpenWebModelOptions extends HubOptions {
 export interface WebModel extends OpenedModel {
   /** How messages call it: without what is secret in a URL. */
   readonly name: string;
-  /** Opens a sidecar, which its reader closes; undefined when the server does not have it. */
-  openSidecar(path: string): Promise<HttpSource | undefined>;
 }
 
 /** A folder of a plain server cannot be listed: these are asked for by name. */
