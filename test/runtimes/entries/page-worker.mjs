@@ -3,7 +3,7 @@
 globalThis.onmessage = async ({ data }) => {
   let result;
   try {
-    const entry = await import("./entry.mjs");
+    const entry = await import(data.entry ?? "./entry.mjs");
     result = await entry.result(data);
   } catch (error) {
     result = { kernels: { name: "-", reason: "" }, checks: [], problem: `${error}` };

@@ -4,7 +4,7 @@ import { report } from "./report.mjs";
 
 // Dynamic, so that a module that does not load is told.
 report(async (expected) => {
-  const { result } = await import("./entry.mjs");
+  const { result } = await import(expected.entry ?? "./entry.mjs");
   const found = await result(expected);
   return { ...found, isIsolated: globalThis.crossOriginIsolated };
 });

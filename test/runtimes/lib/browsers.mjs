@@ -53,8 +53,12 @@ export const BROWSERS = {
   },
   firefox: {
     command: () => (existsSync("/usr/bin/firefox-esr") ? "firefox-esr" : "firefox"),
-    launch: (profile, url) => {
-      const lines = Object.entries(FIREFOX_PREFERENCES).map(
+    /** @param flags preferences with numbers, as name=1 */
+    launch: (profile, url, flags) => {
+      const own = flags
+        .map((flag) => flag.split("="))
+        .map(([name, value]) => [name, Number(value)]);
+      const lines = [...Object.entries(FIREFOX_PREFERENCES), ...own].map(
         ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
       );
       writeFileSync(join(profile, "user.js"), lines.join(""));
@@ -64,10 +68,10 @@ export const BROWSERS = {
   webkit: {
     command: miniBrowser,
     needsScreen: true,
-    launch: async (profile, url) => {
+    launch: async (profile, url, flags) => {
       const { screen, display } = await virtualScreen();
       return {
-        args: [url],
+        args: [...flags, url],
         env: {
           DISPLAY: display,
           HOME: profile,
