@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { QuantwiseError } from "../foundation/errors.ts";
 import { compareCommand } from "./commands/compare.ts";
 import { dequantizeCommand } from "./commands/dequantize.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { planCommand } from "./commands/plan.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
@@ -40,6 +41,7 @@ program.addCommand(dequantizeCommand(interrupted.signal));
 program.addCommand(compareCommand(interrupted.signal));
 program.addCommand(inspectCommand(interrupted.signal));
 program.addCommand(planCommand(interrupted.signal));
+program.addCommand(doctorCommand(QUANTWISE_VERSION));
 for (const command of program.commands) command.copyInheritedSettings(program);
 
 try {

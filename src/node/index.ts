@@ -13,6 +13,8 @@ export {
   dequantizeModel,
   type ExpandedTensor,
 } from "./dequantize-model.ts";
+export { diagnose } from "./diagnose.ts";
+export type { Diagnosis, Missing, Trial } from "./diagnosis.ts";
 export { createFileSink } from "./file-sink.ts";
 export { type FileSource, openFileSource } from "./file-source.ts";
 export {

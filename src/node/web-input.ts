@@ -53,11 +53,16 @@ function hubToken(input: string, endpoint: string | undefined): string | undefin
   const origin = originOf(modelPlaceOf(input, endpoint));
   const hubs = [HUB_ENDPOINT, endpoint ?? HUB_ENDPOINT].map((hub) => new URL(hub).origin);
   if (!hubs.includes(origin.origin) || !isConfidential(origin)) return undefined;
-  const name = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"].find((key) => environment(key) !== undefined);
+  const name = hubTokenName();
   if (name === undefined) return undefined;
   const token = environment(name);
   checkToken(token, name);
   return token;
+}
+
+/** The variable that has the Hub's token. */
+export function hubTokenName(): string | undefined {
+  return ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"].find((key) => environment(key) !== undefined);
 }
 
 function environment(name: string): string | undefined {

@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { INTERPRETED, ofNode, REFERENCE, RELAXED } from "../lib/expected.mjs";
 import { execute, must } from "../lib/processes.mjs";
 import { node, program, root } from "../lib/project.mjs";
-import { rowOfProgram, versionOf } from "../lib/rows.mjs";
+import { failedRow, rowOf, rowOfProgram, versionOf } from "../lib/rows.mjs";
 
 const deno = program(".bin/deno");
 const bun = program(".bin/bun");
@@ -47,6 +47,33 @@ function files(name, command, flags, required = "") {
         );
       shared.sha ??= await shaOfNode20(script, project);
       return call(command, flags, shared.sha);
+    },
+  };
+}
+
+/** `quantwise doctor`, where the command is to run: it is made for Node. */
+function doctor(name, command, flags, { simd }) {
+  return {
+    name,
+    version: () => versionOf(command),
+    run: async ({ package: quantwise, project }) => {
+      const args = [...flags, join(quantwise, "build/js/cli.js"), "doctor", "--json"];
+      const { code, stdout, stderr } = await execute(command, args, { cwd: project });
+      if (code !== 0) return failedRow(`exit code ${code}: ${stderr.trim().slice(-1000)}`);
+      const { kernels, builds, quantize, threads } = JSON.parse(stdout);
+      const check = (what, isRight, reason) => ({ name: what, problem: isRight ? "" : reason });
+      const checks = [
+        check("doctor: kernels", kernels.simd === simd, kernels.reason),
+        check(
+          "doctor: relaxed",
+          builds.relaxed.works === (simd === "relaxed"),
+          builds.relaxed.reason,
+        ),
+        check("doctor: baseline", builds.baseline.works, builds.baseline.reason),
+        check("doctor: quantizing", quantize.works, quantize.reason),
+        check("doctor: a thread", threads.works, threads.reason),
+      ];
+      return rowOf({ kernels, checks });
     },
   };
 }
@@ -121,6 +148,11 @@ export const commands = [
   ...[20, 22, 24, 26].map((major) =>
     files(`node ${major} files`, node(major), [], major === 20 ? "" : "require"),
   ),
+  ...[20, 22, 24, 26].map((major) =>
+    doctor(`node ${major} doctor`, node(major), [], ofNode(major)),
+  ),
+  doctor("deno doctor", deno, ["run", "--no-prompt", "-A"], RELAXED),
+  doctor("bun doctor", bun, ["run"], RELAXED),
   suite("node 20 without WebAssembly", node(20), ["--jitless"], INTERPRETED),
   suite("node 26 without WebAssembly", node(26), ["--jitless"], INTERPRETED),
   suite("node 20 without SIMD", node(20), ["--no-enable-sse4-1"], REFERENCE),
