@@ -4,10 +4,12 @@
  * files are those that one thread writes.
  */
 
+import type { FilePlace } from "../foundation/byte-source.ts";
 import { floatBytes } from "../foundation/dtype.ts";
 import { elementCountOf } from "../foundation/shape.ts";
+import { codeBytesOf } from "../tensor/code-bytes.ts";
 import type { EncodedPart, PartEncoder } from "../tensor/part-encoder.ts";
-import { type Cut, cutOf, TensorAssembler } from "../tensor/tensor-parts.ts";
+import { cutOf, TensorAssembler } from "../tensor/tensor-parts.ts";
 import type { Workspace } from "../tensor/workspace.ts";
 import type { ConversionPlan } from "./conversion-plan.ts";
 import {
@@ -25,6 +27,9 @@ import { runUnit } from "./run-unit.ts";
 import { encodeJobOf, finalPartsOf, type Treatment, type Unit } from "./unit.ts";
 import type { OpenReader } from "./unit-reader.ts";
 import type { UnitWriter } from "./unit-writer.ts";
+
+/** Weights of a part: worth a message to a thread, and a write of its codes. */
+const PART_BYTES = 8 << 20;
 
 /** A unit on its way from the reading side to the writing side. */
 type Task =
@@ -52,7 +57,7 @@ interface Side {
   readonly plan: ConversionPlan;
   readonly layout: ExactFile;
   readonly queue: OrderedQueue<Task>;
-  readonly buffers: ArrayBuffer[];
+  readonly buffers: BufferStore;
   readonly workspace: Workspace;
   readonly encoder: PartEncoder;
   readonly options: ConvertOptions;
@@ -69,7 +74,7 @@ export async function convertParallel(
   options: ConvertOptions,
 ): Promise<WrittenFile[]> {
   const written: WrittenFile[] = [];
-  const buffers: ArrayBuffer[] = [];
+  const buffers = new BufferStore(8 * encoder.size);
   for (const output of outputs) {
     const sink = await create(output.name);
     const layout = exactFile(plan, output, sink, true);
@@ -103,7 +108,7 @@ async function readUnits(
     const open = await openerOf(index);
     const { treatment } = unit;
     const job = treatment && { ...encodeJobOf(unit, treatment), allowNonFinite, measureError };
-    const cut = job && cutOf(job);
+    const cut = job && cutOf(job, PART_BYTES);
     if (treatment === undefined || job === undefined || cut === undefined) {
       if (!(await queue.push({ kind: "whole", index, unit, open }))) return;
       continue;
@@ -115,10 +120,15 @@ async function readUnits(
     for (let start = 0; start < elementCount; start += cut.partElements) {
       if (!(await queue.hasRoom())) return;
       signal?.throwIfAborted();
-      const byteCount = Math.min(cut.partElements, elementCount - start) * itemBytes;
-      const buffer = takeBuffer(buffers, cut, itemBytes);
-      await reader.fill(new Uint8Array(buffer, 0, byteCount));
-      const part = encoder.encode(cut.jobAt(start), buffer);
+      const count = Math.min(cut.partElements, elementCount - start);
+      const byteCount = count * itemBytes;
+      const codes = buffers.take(codeBytesOf(treatment.coding.quantType, count));
+      let weights: Uint8Array | FilePlace | undefined = reader.skip?.(byteCount);
+      if (weights === undefined) {
+        weights = buffers.take(byteCount);
+        await reader.fill(weights);
+      }
+      const part = encoder.encode(cut.jobAt(start), weights, codes);
       // Its failure is met by the writing side, if that gets so far.
       part.catch(() => {});
       await queue.push({ kind: "part", start, byteCount, part });
@@ -127,11 +137,29 @@ async function readUnits(
   }
 }
 
-/** A buffer that came back, if it is as large as a full part. */
-function takeBuffer(buffers: ArrayBuffer[], { partElements }: Cut, itemBytes: number): ArrayBuffer {
-  const byteLength = partElements * itemBytes;
-  const at = buffers.findIndex((buffer) => buffer.byteLength === byteLength);
-  return at < 0 ? new ArrayBuffer(byteLength) : (buffers.splice(at, 1)[0] as ArrayBuffer);
+/** Buffers that came back, to be used again: fresh ones cost as much as a copy. */
+class BufferStore {
+  readonly #free: ArrayBufferLike[] = [];
+  readonly #limit: number;
+
+  /** @param limit buffers that are kept */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  take(byteLength: number): Uint8Array {
+    const isFit = (buffer: ArrayBufferLike) =>
+      buffer.byteLength >= byteLength && buffer.byteLength <= 2 * byteLength;
+    const at = this.#free.findIndex(isFit);
+    const buffer = at < 0 ? new ArrayBuffer(byteLength) : this.#free.splice(at, 1)[0];
+    return new Uint8Array(buffer as ArrayBufferLike, 0, byteLength);
+  }
+
+  giveBack({ buffer }: Uint8Array): void {
+    this.#free.push(buffer);
+    // Those that no tensor asks for any more.
+    if (this.#free.length > this.#limit) this.#free.shift();
+  }
 }
 
 interface Current {
@@ -167,13 +195,15 @@ async function writeUnits(side: Side): Promise<void> {
         const writing = Promise.resolve();
         current = { unit, treatment, writer: layout.writer(index), assembler, writing };
       } else if (task.kind === "part") {
-        const { codes, scales, sums, values } = await task.part;
+        const { codes, scales, sums, weights } = await task.part;
         const { writer, assembler, writing } = current as Current;
         assembler.add(task.start, scales, sums);
         options.onBytes?.(task.byteCount);
+        if (weights !== undefined) buffers.giveBack(weights);
         await writing;
-        buffers.push(values);
-        (current as Current).writing = watched(writer.write(codes));
+        (current as Current).writing = watched(
+          writer.write(codes).then(() => buffers.giveBack(codes)),
+        );
       } else {
         const { unit, treatment, writer, assembler, writing } = current as Current;
         await writing;

@@ -134,11 +134,12 @@ export class QuantizeJob {
         threads,
       );
     } catch (error) {
-      pool?.close(error);
+      // Threads may still read what is about to be closed.
+      await pool?.close(error);
       await pending.abort();
       throw error;
     } finally {
-      pool?.close();
+      await pool?.close();
     }
   }
 

@@ -1,21 +1,26 @@
 /** Reads one tensor's bytes front to back, from a source that can seek or from a stream. */
 
-import type { ByteSource } from "../foundation/byte-source.ts";
+import type { ByteSource, FilePlace } from "../foundation/byte-source.ts";
 
 export interface TensorReader {
   /** Fills `target` with the tensor's next bytes. */
   fill(target: Uint8Array): Promise<void>;
+  /** Instead of `fill`, if others can read the bytes themselves: where the next ones are. */
+  skip?(byteCount: number): FilePlace;
 }
 
 /** Reads from `position` on. */
 export function sourceReader(source: ByteSource, position: number): TensorReader {
   let at = position;
+  const advance = (byteCount: number) => {
+    const from = at;
+    at += byteCount;
+    return from;
+  };
+  const { place } = source;
   return {
-    fill(target) {
-      const from = at;
-      at += target.byteLength;
-      return source.read(target, from);
-    },
+    fill: (target) => source.read(target, advance(target.byteLength)),
+    ...(place === undefined ? {} : { skip: (byteCount) => place(advance(byteCount)) }),
   };
 }
 

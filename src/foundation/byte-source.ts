@@ -2,6 +2,14 @@
 
 import { FormatError } from "./errors.ts";
 
+/** Bytes of an open file, which every thread of the process can read. */
+export interface FilePlace {
+  readonly descriptor: number;
+  /** How messages call it. */
+  readonly path: string;
+  readonly position: number;
+}
+
 /** Bytes of known size that can be read in any order. */
 export interface ByteSource {
   /** How messages call it: a path or a label. */
@@ -14,6 +22,8 @@ export interface ByteSource {
    * @throws FormatError when the source ends before `target` is full
    */
   read(target: Uint8Array, position: number): Promise<void>;
+  /** Where other threads find the bytes themselves, if they can. */
+  place?(position: number): FilePlace;
 }
 
 /** A place to write bytes in any order. */

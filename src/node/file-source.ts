@@ -1,9 +1,8 @@
 /** A file as a `ByteSource`. */
 
-import { readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import type { ByteSource } from "../foundation/byte-source.ts";
-import { FormatError } from "../foundation/errors.ts";
+import { fileEnds, readPlace } from "./read-place.ts";
 import { storageError } from "./storage-error.ts";
 
 export interface FileSource extends ByteSource {
@@ -34,6 +33,7 @@ export async function openFileSource(path: string): Promise<FileSource> {
     name: path,
     size,
     read: (target, position) => fill(handle, path, target, position),
+    place: (position) => ({ descriptor: handle.fd, path, position }),
     close: () => handle.close(),
   };
 }
@@ -44,24 +44,19 @@ async function fill(
   target: Uint8Array,
   position: number,
 ): Promise<void> {
+  if (target.byteLength <= SMALL_BYTES) {
+    readPlace({ descriptor: handle.fd, path, position }, target);
+    return;
+  }
   for (let filled = 0; filled < target.byteLength; ) {
     let bytesRead: number;
     try {
-      const wanted = target.byteLength - filled;
-      const at = position + filled;
-      bytesRead =
-        wanted <= SMALL_BYTES
-          ? readSync(handle.fd, target, filled, wanted, at)
-          : (await handle.read(target, filled, wanted, at)).bytesRead;
+      const left = target.byteLength - filled;
+      ({ bytesRead } = await handle.read(target, filled, left, position + filled));
     } catch (cause) {
       throw storageError("cannot read", path, cause);
     }
-    if (bytesRead === 0) {
-      throw new FormatError("the file ends here, earlier than when it was opened", {
-        file: path,
-        offset: position + filled,
-      });
-    }
+    if (bytesRead === 0) throw fileEnds(path, position + filled);
     filled += bytesRead;
   }
 }

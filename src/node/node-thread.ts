@@ -17,9 +17,9 @@ export function nodeThread(url: URL): Thread {
         if (!isEnding) onCrash(new Error(`it ended with code ${code}`));
       });
     },
-    terminate() {
+    async terminate() {
       isEnding = true;
-      void worker.terminate();
+      await worker.terminate();
     },
   };
 }

@@ -53,8 +53,7 @@ export function nestAbsmax(
 
   for (let start = 0; start < absmax.length; start += WINDOW) {
     const count = Math.min(WINDOW, absmax.length - start);
-    const values = workspace.floats(valuesPtr, count);
-    for (let i = 0; i < count; i++) values[i] = (absmax[start + i] as number) - offset;
+    subtract(absmax.subarray(start, start + count), offset, workspace.floats(valuesPtr, count));
     workspace.kernels.quantize8(
       codebook,
       mode,
@@ -80,6 +79,11 @@ export function nestAbsmax(
       levels: codebook.levels,
     },
   };
+}
+
+/** A function of its own: in the loop over windows V8 takes four times as long. */
+function subtract(values: Float32Array, offset: number, out: Float32Array): void {
+  for (let i = 0; i < out.length; i++) out[i] = (values[i] as number) - offset;
 }
 
 /** absmax[j] = fl(fl(levels[codes[j]] · nested.absmax[⌊j / blockSize⌋]) + offset): two roundings. */

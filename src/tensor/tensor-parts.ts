@@ -3,23 +3,18 @@
  * together: the same codes and scales as one encoder gives.
  */
 
+import { floatBytes } from "../foundation/dtype.ts";
 import { elementCountOf } from "../foundation/shape.ts";
 import { ErrorSampler, type QuantizationError } from "../metrics/quantization-error.ts";
 import { schemeOf } from "../schemes/registry.ts";
 import { ChunkSampler } from "./chunk-sampler.ts";
-import {
-  type Encoded,
-  type EncodedScales,
-  type EncodeJob,
-  type ErrorSums,
-  tileBudget,
-} from "./encoder.ts";
+import type { Encoded, EncodedScales, EncodeJob, ErrorSums } from "./encoder.ts";
 import { GrowingArray } from "./growing-array.ts";
 import { nestAbsmax, unnestAbsmax } from "./nested-absmax.ts";
 import { readsTwice } from "./new-encoder.ts";
 import type { CodebookCoding, Coding } from "./options.ts";
 import { ScaleGrid } from "./scale-grid.ts";
-import type { Workspace } from "./workspace.ts";
+import { TILE_BYTES, type Workspace } from "./workspace.ts";
 
 /** How a tensor is cut. */
 export interface Cut {
@@ -30,17 +25,19 @@ export interface Cut {
 }
 
 /**
+ * Cuts into parts of about `partBytes` of weights.
+ *
  * Undefined for a tensor that must stay whole: its scales need a statistic of all of it, or its
  * blocks begin anew at rows that no part could begin with.
  */
-export function cutOf(job: EncodeJob): Cut | undefined {
+export function cutOf(job: EncodeJob, partBytes = TILE_BYTES): Cut | undefined {
   const elementCount = elementCountOf(job.shape);
   const pieces = piecesOf(job);
   if (pieces === undefined || elementCount === 0) return undefined;
   const { unit, shapeOf } = pieces;
   // Parts of 4-bit codes are whole bytes.
   const step = unit % 2 === 0 ? unit : 2 * unit;
-  const partElements = Math.max(1, Math.floor(tileBudget(job.dtype) / step)) * step;
+  const partElements = Math.max(1, Math.floor(partBytes / floatBytes(job.dtype) / step)) * step;
   const coding = withoutNesting(job.coding);
   return {
     partElements,

@@ -1,16 +1,18 @@
 /** What threads tell each other. */
 
+import type { FilePlace } from "../foundation/byte-source.ts";
+import type { FormatErrorPlace } from "../foundation/errors.ts";
 import type { KernelChoice } from "../kernels/kernel-set.ts";
 import type { EncodeJob } from "../tensor/encoder.ts";
 import type { EncodedPart } from "../tensor/part-encoder.ts";
 
-/** A part of a tensor to encode. Buffers are handed over, not copied. */
+/** A part of a tensor to encode: the parameters of `PartEncoder.encode`. */
 export interface EncodeRequest {
   readonly id: number;
   readonly kernels: KernelChoice;
   readonly job: EncodeJob;
-  /** Weights of the part, in the job's dtype, from the beginning of the buffer. */
-  readonly values: ArrayBuffer;
+  readonly weights: Uint8Array | FilePlace;
+  readonly codes: Uint8Array | undefined;
 }
 
 export type EncodeReply =
@@ -25,5 +27,5 @@ export type Failure =
       readonly tensor: string | undefined;
       readonly index: number;
     }
-  | { readonly kind: "unsupported"; readonly message: string }
-  | { readonly kind: "unexpected"; readonly message: string };
+  | { readonly kind: "format"; readonly message: string; readonly place: FormatErrorPlace }
+  | { readonly kind: "storage" | "unsupported" | "unexpected"; readonly message: string };

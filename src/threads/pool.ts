@@ -1,20 +1,23 @@
 /**
- * A pool of threads that encode parts of tensors. Each has kernels and memory of its own, so nothing
- * is shared and no cross-origin isolation is needed; buffers are handed over.
+ * A pool of threads that encode parts of tensors. Each has kernels and memory of its own, so no
+ * cross-origin isolation is needed: buffers are handed over, unless they are shared already.
  */
 
-import { ArgumentError, NonFiniteError, UnsupportedError } from "../foundation/errors.ts";
+import type { FilePlace } from "../foundation/byte-source.ts";
+import { ArgumentError, UnsupportedError } from "../foundation/errors.ts";
 import type { KernelChoice } from "../kernels/kernel-set.ts";
 import type { EncodeJob } from "../tensor/encoder.ts";
-import type { EncodedPart, PartEncoder } from "../tensor/part-encoder.ts";
-import type { EncodeReply, EncodeRequest, Failure } from "./messages.ts";
+import { type EncodedPart, handedOver, type PartEncoder } from "../tensor/part-encoder.ts";
+import { errorOf } from "./failure.ts";
+import type { EncodeReply, EncodeRequest } from "./messages.ts";
 
 /** A worker of any runtime. */
 export interface Thread {
   post(request: EncodeRequest, transfer: ArrayBuffer[]): void;
   /** Called once, before the first `post`. */
   listen(onReply: (reply: EncodeReply) => void, onCrash: (reason: unknown) => void): void;
-  terminate(): void;
+  /** Settles when the thread does nothing any more. */
+  terminate(): Promise<void>;
 }
 
 interface Waiting {
@@ -33,8 +36,8 @@ export class ThreadPool implements PartEncoder {
   /** Threads that have answered: a test can see that more than one did. */
   readonly #active = new Set<Thread>();
   #nextId = 0;
-  /** Why nothing more is taken. */
-  #end: unknown;
+  /** Why nothing more is taken, and when all threads are gone. */
+  #end: { readonly reason: unknown; readonly ended: Promise<void> } | undefined;
 
   /**
    * @param size threads, at least 1
@@ -50,7 +53,7 @@ export class ThreadPool implements PartEncoder {
       const thread = spawn();
       thread.listen(
         (reply) => this.#onReply(thread, reply),
-        (reason) => this.#fail(crash(reason)),
+        (reason) => void this.close(crash(reason)),
       );
       this.#threads.push(thread);
       this.#idle.push(thread);
@@ -62,18 +65,34 @@ export class ThreadPool implements PartEncoder {
     return this.#active.size;
   }
 
-  encode(job: EncodeJob, values: ArrayBuffer): Promise<EncodedPart> {
-    if (this.#end !== undefined) return Promise.reject(this.#end);
-    const request = { id: this.#nextId++, kernels: this.#kernels, job, values };
+  encode(
+    job: EncodeJob,
+    weights: Uint8Array | FilePlace,
+    codes?: Uint8Array,
+  ): Promise<EncodedPart> {
+    if (this.#end !== undefined) return Promise.reject(this.#end.reason);
+    const request = { id: this.#nextId++, kernels: this.#kernels, job, weights, codes };
     return new Promise((resolve, reject) => {
       this.#queue.push({ request, resolve, reject });
       this.#dispatch();
     });
   }
 
-  /** Ends all threads; what is still under way is rejected with `reason`. */
-  close(reason: unknown = new UnsupportedError("the thread pool is closed")): void {
-    this.#fail(reason);
+  /**
+   * Ends all threads; what is still under way is rejected with `reason`, as soon as no thread works
+   * on it any more.
+   */
+  close(reason: unknown = new UnsupportedError("the thread pool is closed")): Promise<void> {
+    this.#end ??= { reason, ended: this.#terminate(reason) };
+    return this.#end.ended;
+  }
+
+  async #terminate(reason: unknown): Promise<void> {
+    const left = [...this.#running.values(), ...this.#queue];
+    this.#running.clear();
+    this.#queue.length = 0;
+    await Promise.allSettled(this.#threads.map((thread) => thread.terminate()));
+    for (const { reject } of left) reject(reason);
   }
 
   #dispatch(): void {
@@ -81,7 +100,8 @@ export class ThreadPool implements PartEncoder {
       const waiting = this.#queue.shift() as Waiting;
       const thread = this.#idle.shift() as Thread;
       this.#running.set(waiting.request.id, waiting);
-      thread.post(waiting.request, [waiting.request.values]);
+      const { weights, codes } = waiting.request;
+      thread.post(waiting.request, handedOver([weights, codes]));
     }
   }
 
@@ -96,32 +116,10 @@ export class ThreadPool implements PartEncoder {
     }
     if (this.#end === undefined) this.#dispatch();
   }
-
-  #fail(reason: unknown): void {
-    if (this.#end !== undefined) return;
-    this.#end = reason;
-    for (const thread of this.#threads) thread.terminate();
-    for (const { reject } of [...this.#running.values(), ...this.#queue]) reject(reason);
-    this.#running.clear();
-    this.#queue.length = 0;
-  }
 }
 
 function crash(reason: unknown): UnsupportedError {
   const message = reason instanceof Error ? reason.message : String(reason);
   const remedy = "use fewer threads, or --threads 1 (threads: 1), which works in this one";
   return new UnsupportedError(`a worker thread died: ${message}; ${remedy}`, { cause: reason });
-}
-
-function errorOf(failure: Failure): Error {
-  switch (failure.kind) {
-    case "nonFinite": {
-      const { tensor, index, message } = failure;
-      return new NonFiniteError(tensor, index, NaN, false, undefined, message);
-    }
-    case "unsupported":
-      return new UnsupportedError(failure.message);
-    case "unexpected":
-      return new Error(`in a worker thread: ${failure.message}`);
-  }
 }

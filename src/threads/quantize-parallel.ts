@@ -10,10 +10,12 @@ import { sharedWorkspace } from "../tensor/default-workspace.ts";
 import type { EncodeJob } from "../tensor/encoder.ts";
 import { type FloatArray, floatBytesOf } from "../tensor/float-array.ts";
 import { codingOf } from "../tensor/options.ts";
+import { isShared } from "../tensor/part-encoder.ts";
 import { type QuantizedBy, type QuantizeOptions, quantize } from "../tensor/quantize.ts";
 import type { QuantizedTensor } from "../tensor/quantized-tensor.ts";
 import { recordOf } from "../tensor/record.ts";
 import { cutOf, TensorAssembler } from "../tensor/tensor-parts.ts";
+import { TILE_BYTES } from "../tensor/workspace.ts";
 import type { ThreadPool } from "./pool.ts";
 
 export interface QuantizeParallelOptions extends QuantizeOptions {
@@ -23,7 +25,9 @@ export interface QuantizeParallelOptions extends QuantizeOptions {
 
 /**
  * As `quantize`, on the threads of a pool, and with its bytes. Worth it from about a million weights
- * on. What cannot be cut into parts (per-tensor scales, NVFP4, channels of another axis than the
+ * on, and most of all for weights in a `SharedArrayBuffer`: threads read them where they are and
+ * write codes into another one, which the record then holds. Other weights are copied on the way.
+ * What cannot be cut into parts (per-tensor scales, NVFP4, channels of another axis than the
  * first, outliers, a map of your own) is computed by the caller's thread.
  *
  * @throws as `quantize`; UnsupportedError when a thread dies
@@ -45,12 +49,14 @@ export async function quantizeParallel<Type extends QuantType = "nf4">(
   }
   const job: EncodeJob = { coding, dtype: input.dtype, shape, allowNonFinite };
   const isMatrix = coding.family !== "rows" || shape.length === 2;
-  const cut = isSpecial || !isMatrix ? undefined : cutOf(job);
+  const shared = isShared(input.bytes.buffer);
+  const partBytes = shared ? sharedPartBytes(input.bytes.byteLength, pool.size) : TILE_BYTES;
+  const cut = isSpecial || !isMatrix ? undefined : cutOf(job, partBytes);
   if (cut === undefined) return quantize(weights, own);
 
   const workspace = sharedWorkspace(own.kernels);
   const assembler = new TensorAssembler(workspace, job);
-  const codes = new Uint8Array(codeBytesOf(coding.quantType, input.elementCount));
+  const codes = newCodes(codeBytesOf(coding.quantType, input.elementCount), shared);
   const itemBytes = floatBytes(input.dtype);
   const free: ArrayBuffer[] = [];
   // Shared by all takers: each start is given out once.
@@ -58,13 +64,24 @@ export async function quantizeParallel<Type extends QuantType = "nf4">(
   /** One of several that take part after part; the copy of the next is made while others compute. */
   const run = async () => {
     for (const start of starts) {
-      const count = Math.min(cut.partElements, input.elementCount - start);
-      const values = free.pop() ?? new ArrayBuffer(cut.partElements * itemBytes);
-      const source = input.bytes.subarray(start * itemBytes, (start + count) * itemBytes);
-      new Uint8Array(values).set(source);
-      const part = await pool.encode(cut.jobAt(start), values);
-      free.push(part.values);
-      codes.set(part.codes, codeBytesOf(coding.quantType, start));
+      const end = Math.min(start + cut.partElements, input.elementCount);
+      const weights = input.bytes.subarray(start * itemBytes, end * itemBytes);
+      const [from, to] = [start, end].map((at) => codeBytesOf(coding.quantType, at));
+      const place = codes.subarray(from, to);
+      if (shared) {
+        const { scales, sums } = await pool.encode(cut.jobAt(start), weights, place);
+        assembler.add(start, scales, sums);
+        continue;
+      }
+      const copy = new Uint8Array(
+        free.pop() ?? new ArrayBuffer(cut.partElements * itemBytes),
+        0,
+        weights.byteLength,
+      );
+      copy.set(weights);
+      const part = await pool.encode(cut.jobAt(start), copy);
+      free.push((part.weights as Uint8Array).buffer as ArrayBuffer);
+      place.set(part.codes);
       assembler.add(start, part.scales, part.sums);
     }
   };
@@ -73,6 +90,15 @@ export async function quantizeParallel<Type extends QuantType = "nf4">(
   const { scales } = assembler.finish();
   const levels = coding.quantType === "dynamic8" ? dynamic8().levels.slice() : undefined;
   return recordOf(base, coding, codes, scales, levels) as QuantizedTensor as QuantizedBy<Type>;
+}
+
+/** Of shared weights: small enough that all threads end together, large enough to be worth a message. */
+function sharedPartBytes(byteLength: number, threads: number): number {
+  return Math.min(16 * TILE_BYTES, Math.max(TILE_BYTES, byteLength / (4 * threads)));
+}
+
+function newCodes(byteLength: number, shared: boolean): Uint8Array {
+  return new Uint8Array(shared ? new SharedArrayBuffer(byteLength) : new ArrayBuffer(byteLength));
 }
 
 function* startsOf(elementCount: number, step: number): Generator<number> {

@@ -20,6 +20,8 @@ export function webThread(start: () => Worker): Thread {
       };
       worker.onmessageerror = () => onCrash("a message could not be read");
     },
-    terminate: () => worker.terminate(),
+    async terminate() {
+      worker.terminate();
+    },
   };
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { quantizeModel } from "../../src/node/index.ts";
@@ -65,6 +65,21 @@ describe("a checkpoint on several threads", () => {
     const error = await errorOf(quantizeModel(folder, join(parent, "out"), { threads: 2 }));
     expect(error).toMatchObject({ code: "NON_FINITE", index: 5 });
     expect(error.message).toMatch(/model\.layers\.1\.mlp\.down_proj\.weight/);
+    expect(readdirSync(parent)).toEqual([]);
+  });
+
+  it("fails when the source ends early, with its name, and leaves nothing", async () => {
+    const folder = modelFolder();
+    const source = join(folder, "model.safetensors");
+    const { size } = statSync(source);
+    const parent = temporaryFolder();
+    const job = quantizeModel(folder, join(parent, "out"), {
+      threads: 2,
+      onPlan: () => truncateSync(source, size - 1000),
+    });
+    const error = await errorOf(job);
+    expect(error).toMatchObject({ code: "FORMAT", file: source });
+    expect(error.message).toMatch(/the file ends here, earlier than when it was opened/);
     expect(readdirSync(parent)).toEqual([]);
   });
 

@@ -46,6 +46,16 @@ describe("quantizeParallel", () => {
     expect(digest(record)).toEqual(digest(expected));
   });
 
+  it.each(QUANT_TYPES)("reads and writes shared memory where it is: %s", async (quantType) => {
+    const shared = new Float32Array(new SharedArrayBuffer(weights.byteLength));
+    shared.set(weights);
+    const record = await quantizeParallel(shared, { quantType, shape, pool });
+    expect(digest(record)).toEqual(digest(quantize(weights, { quantType, shape })));
+    // A scale for the whole tensor keeps it whole.
+    const isCut = !["nvfp4", "fp8-e4m3", "fp8-e5m2"].includes(quantType);
+    expect(record.codes.buffer instanceof SharedArrayBuffer).toBe(isCut);
+  });
+
   it("takes 16-bit floats, and tensors of other ranks", async () => {
     const halves = new Uint16Array(weights.length).map((_, i) => 0x3c00 + (i % 997));
     for (const dtype of ["float16", "bfloat16"] as const) {
@@ -111,7 +121,9 @@ describe("a pool", () => {
         listen(_: (reply: EncodeReply) => void, onCrash) {
           if (number === 1) crash = onCrash;
         },
-        terminate: () => ended.push(number),
+        async terminate() {
+          ended.push(number);
+        },
       };
     });
     const error = await errorOf(quantizeParallel(weights, { shape, pool: dying }));
