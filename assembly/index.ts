@@ -44,6 +44,7 @@ export { unpackNibbles } from "./kernels/nibbles/unpack-nibbles";
 export { dequantizeInt8ToF32 } from "./kernels/rows/dequantize-int8-to-f32";
 export { quantizeF16ToInt8 } from "./kernels/rows/quantize-f16-to-int8";
 export { absmaxBf16, absmaxF16, absmaxF32 } from "./kernels/statistics/absmax";
+export { subtractF32, sumF32 } from "./kernels/statistics/sum";
 
 /** Bumped whenever an exported name, its argument order or its meaning changes. */
 export function abiVersion(): u32 {

@@ -44,14 +44,14 @@ export interface JobPlace {
   /** Takes the bytes of a stream, in order. */
   emit(bytes: Uint8Array): Promise<void>;
   /** Threads, for an input that can be read in any order. */
-  newPool(): JobPool | undefined;
+  newPool(input: OpenedModel): JobPool | undefined;
 }
 
 export interface JobPool extends PartEncoder {
   /** Threads that have done something. */
   readonly active: number;
-  /** Lets go of them; called with an error, and at the end without. */
-  close(reason?: unknown): void;
+  /** Lets go of them; called with an error, and at the end without. Settles when none works. */
+  close(reason?: unknown): Promise<void>;
 }
 
 export class QuantizeJob {
@@ -114,7 +114,7 @@ export class QuantizeJob {
     const { signal } = this.#options;
     let pool: JobPool | undefined;
     try {
-      pool = input instanceof ByteStream ? undefined : this.#place.newPool();
+      pool = input instanceof ByteStream ? undefined : this.#place.newPool(input);
       // The small files first: what an address does not give is known before the long work.
       if (this.#kind === "directory") {
         if (model !== undefined) await copySidecars(pending, model, signal);

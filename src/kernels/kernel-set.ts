@@ -148,6 +148,16 @@ export interface KernelSet extends EmbeddingKernels {
   ): void;
 
   /**
+   * The f64 sum start + values[0] + values[1] + …, rounded after each addition, in order.
+   *
+   * @param valuesPtr f32[elementCount], not negative
+   */
+  sum(valuesPtr: number, elementCount: number, start: number): number;
+
+  /** values[i] = fl(values[i] − offset), f32, in place. `offset` is an f32. */
+  subtract(valuesPtr: number, elementCount: number, offset: number): void;
+
+  /**
    * Lowers min[s] and raises max[s] to the finite values of every run of scale s. Callers start
    * both at 0: the range of affine quantization always holds 0.
    *

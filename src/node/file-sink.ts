@@ -8,6 +8,9 @@ import { storageError } from "./storage-error.ts";
 /** Pieces up to this size are written at once: a thread's hand-over takes longer than the copy. */
 const SMALL_BYTES = 1 << 16;
 
+/** Bytes after which what is written is sent to the disk, while more is computed. */
+const FLUSH_BYTES = 64 << 20;
+
 export interface DiscardableSink extends FileSink {
   /** Lets go of the file without waiting for its bytes to reach the disk. */
   discard(): Promise<void>;
@@ -28,10 +31,32 @@ export async function createFileSink(path: string): Promise<DiscardableSink> {
       throw storageError(what, path, cause);
     }
   };
+  let unflushed = 0;
+  let flushing: Promise<unknown> | undefined;
+  /** What it failed with: the system tells it once. */
+  let flushError: { readonly cause: unknown } | undefined;
+  const flush = (byteCount: number) => {
+    unflushed += byteCount;
+    if (unflushed < FLUSH_BYTES || flushing !== undefined) return;
+    unflushed = 0;
+    flushing = handle
+      .datasync()
+      .catch((cause: unknown) => {
+        flushError = { cause };
+      })
+      .then(() => {
+        flushing = undefined;
+      });
+  };
+  const flushed = async () => {
+    await flushing;
+    if (flushError !== undefined) throw flushError.cause;
+  };
   return {
     name: path,
     write: (bytes, position) =>
       guarded("cannot write", async () => {
+        flush(bytes.byteLength);
         if (bytes.byteLength <= SMALL_BYTES) {
           for (let done = 0; done < bytes.byteLength; ) {
             const left = bytes.byteLength - done;
@@ -54,10 +79,14 @@ export async function createFileSink(path: string): Promise<DiscardableSink> {
         }
       }),
     truncate: (size) => guarded("cannot write", () => handle.truncate(size)),
-    discard: () => handle.close(),
+    async discard() {
+      await flushing;
+      await handle.close();
+    },
     close: () =>
       guarded("cannot write", async () => {
         try {
+          await flushed();
           await handle.sync();
         } finally {
           await handle.close();

@@ -1,9 +1,11 @@
 /** The main job on files: a model in, a quantized model out, whole under its name or not at all. */
 
+import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { Readable } from "node:stream";
 import { ByteStream } from "../checkpoint/byte-stream.ts";
 import { refuseQuantized } from "../checkpoint/config/model-config.ts";
+import type { OpenedModel } from "../checkpoint/opened-model.ts";
 import { type JobPlace, QuantizeJob } from "../checkpoint/quantize-job.ts";
 import { checkByteCount } from "../checkpoint/quantize-stream.ts";
 import { forwardStream } from "../web/forward-stream.ts";
@@ -67,17 +69,30 @@ export async function quantizeModel(
 }
 
 function placeOf(output: string, kind: OutputKind, options: QuantizeModelOptions): JobPlace {
-  const { overwrite = false, threads = 1, kernels } = options;
+  const { overwrite = false, kernels } = options;
   const begin = kind === "directory" ? pendingDirectory : pendingFile;
   return {
     kind,
     fileName: basename(output),
     open: () => begin(output, overwrite),
     emit: writeStdout,
-    // One thread keeps up with a disk: more are started where they are asked for.
-    newPool: () =>
-      threads === 1
-        ? undefined
-        : createThreadPool({ threads, ...(kernels === undefined ? {} : { kernels }) }),
+    newPool(model) {
+      const threads = options.threads ?? usualThreads(model);
+      if (threads === 1) return undefined;
+      return createThreadPool({ threads, ...(kernels === undefined ? {} : { kernels }) });
+    },
   };
+}
+
+/** Bytes of weights from which threads are through earlier than one, by the time they need to start. */
+const THREADED_BYTES = 512e6;
+/** More wait for memory rather than compute. */
+const USUAL_THREADS_MAX = 8;
+
+function usualThreads({ files }: OpenedModel): number {
+  const bytes = files.reduce((sum, { table }) => sum + table.dataBytes, 0);
+  const isLocal = files.every(({ source }) => source.place !== undefined);
+  return isLocal && bytes >= THREADED_BYTES
+    ? Math.min(availableParallelism(), USUAL_THREADS_MAX)
+    : 1;
 }

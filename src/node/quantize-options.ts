@@ -13,7 +13,8 @@ export interface QuantizeModelOptions extends QuantizeJobOptions {
   readonly config?: string;
   /**
    * Threads that compute, for files in and files out; the bytes are the same with any number.
-   * @defaultValue 1, which keeps up with `cp` of the same file
+   * @defaultValue the cores, at most 8, for files from 512 MB on; 1 for smaller ones, which are
+   * through before threads have started, and for addresses, which come slower than one computes
    */
   readonly threads?: number;
   /** For a model at an address; see `openModel`. */

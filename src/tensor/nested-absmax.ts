@@ -25,14 +25,27 @@ const WINDOW = NESTED_BLOCK_SIZE * 256;
  * count agrees (PyTorch's own f32 order is within 2 ulp). Mode `cuda`: fl(fl(sum) · fl(1 / n)), as
  * PyTorch's CUDA reduction projects its sum.
  */
-export function meanOf(absmax: Float32Array, mode: QuantMode): number {
+function meanOf(workspace: Workspace, absmax: Float32Array, mode: QuantMode): number {
   if (absmax.length === 0) return 0;
   let sum = 0;
-  for (let i = 0; i < absmax.length; i++) sum += absmax[i] as number;
+  for (const { ptr, count } of windows(workspace, absmax)) {
+    sum = workspace.kernels.sum(ptr, count, sum);
+  }
+  if (Number.isNaN(sum)) return NaN;
   if (mode === "cuda") {
     return Math.fround(Math.fround(sum) * Math.fround(1 / absmax.length));
   }
   return Math.fround(sum / absmax.length);
+}
+
+/** Copies window after window into kernel memory. */
+function* windows(workspace: Workspace, absmax: Float32Array) {
+  const ptr = workspace.reserve("nested values", 4 * Math.min(WINDOW, absmax.length));
+  for (let start = 0; start < absmax.length; start += WINDOW) {
+    const count = Math.min(WINDOW, absmax.length - start);
+    workspace.floats(ptr, count).set(absmax.subarray(start, start + count));
+    yield { ptr, start, count };
+  }
 }
 
 /** Quantizes `absmax` a second time. `offset` replaces the mean when it is given. */
@@ -40,25 +53,23 @@ export function nestAbsmax(
   workspace: Workspace,
   mode: QuantMode,
   absmax: Float32Array,
-  offset: number = meanOf(absmax, mode),
+  offset: number = meanOf(workspace, absmax, mode),
 ): { codes: Uint8Array<ArrayBuffer>; nested: NestedAbsmax } {
   const codebook = dynamic8();
   const blocks = Math.ceil(absmax.length / NESTED_BLOCK_SIZE);
   const codes = new Uint8Array(absmax.length);
   const nestedAbsmax = new Float32Array(blocks);
   const window = Math.min(WINDOW, absmax.length);
-  const valuesPtr = workspace.reserve("nested values", window * 4);
   const codesPtr = workspace.reserve("nested codes", window);
   const absmaxPtr = workspace.reserve("nested absmax", (window / NESTED_BLOCK_SIZE + 1) * 4);
 
-  for (let start = 0; start < absmax.length; start += WINDOW) {
-    const count = Math.min(WINDOW, absmax.length - start);
-    subtract(absmax.subarray(start, start + count), offset, workspace.floats(valuesPtr, count));
+  for (const { ptr, start, count } of windows(workspace, absmax)) {
+    workspace.kernels.subtract(ptr, count, offset);
     workspace.kernels.quantize8(
       codebook,
       mode,
       "float32",
-      valuesPtr,
+      ptr,
       codesPtr,
       absmaxPtr,
       count,
@@ -79,11 +90,6 @@ export function nestAbsmax(
       levels: codebook.levels,
     },
   };
-}
-
-/** A function of its own: in the loop over windows V8 takes four times as long. */
-function subtract(values: Float32Array, offset: number, out: Float32Array): void {
-  for (let i = 0; i < out.length; i++) out[i] = (values[i] as number) - offset;
 }
 
 /** absmax[j] = fl(fl(levels[codes[j]] · nested.absmax[⌊j / blockSize⌋]) + offset): two roundings. */

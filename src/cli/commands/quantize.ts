@@ -149,7 +149,7 @@ export function quantizeCommand(signal: AbortSignal): Command {
     .addOption(
       new Option(
         "--threads <n>",
-        "threads that compute, files in and files out (default: 1, which keeps up with cp)",
+        "threads that compute, files in and files out (default: the cores from 512 MB on)",
       ).argParser(wholeNumber),
     )
     .option("--overwrite", "replace an existing output")

@@ -17,6 +17,7 @@ import { dequantizeFloat, quantizeFloat } from "./float-cast.ts";
 import { floatView } from "./float-view.ts";
 import { dequantizeRows, quantizeRows } from "./int8-rows.ts";
 import { packNibbles, unpackNibbles } from "./nibbles.ts";
+import { subtract, sumInOrder } from "./sum.ts";
 
 /** A new set with its own, empty memory. */
 export function createReferenceKernelSet(): KernelSet {
@@ -59,6 +60,8 @@ export function createReferenceKernelSet(): KernelSet {
     quantizeInt8Rows: (...call) => quantizeRows(buffer, ...call),
     dequantizeInt8Rows: (...call) => dequantizeRows(buffer, ...call),
     convert: (...call) => convertFloats(buffer, ...call),
+    sum: (...call) => sumInOrder(buffer, ...call),
+    subtract: (...call) => subtract(buffer, ...call),
 
     range: (...call) => extendRange(buffer, ...call),
     affineParameters: (...call) => affineParameters(buffer, ...call),

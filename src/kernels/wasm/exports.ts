@@ -98,6 +98,8 @@ export interface KernelExports {
   readonly absmaxF32: AbsmaxKernel;
   readonly absmaxF16: AbsmaxKernel;
   readonly absmaxBf16: AbsmaxKernel;
+  sumF32(valuesPtr: number, elementCount: number, start: number): number;
+  subtractF32(valuesPtr: number, elementCount: number, offset: number): void;
 
   readonly quantizeF32ToCode4Sloped: BlockKernel;
   readonly quantizeBf16ToCode4Sloped: BlockKernel;
@@ -224,6 +226,8 @@ export const EXPORT_NAMES = Object.keys({
   absmaxF32: 0,
   absmaxF16: 0,
   absmaxBf16: 0,
+  sumF32: 0,
+  subtractF32: 0,
   quantizeF32ToCode4Sloped: 0,
   quantizeBf16ToCode4Sloped: 0,
   quantizeF32ToCode4Mirrored: 0,

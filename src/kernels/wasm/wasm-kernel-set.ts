@@ -53,6 +53,8 @@ export function createWasmKernelSet(module: WebAssembly.Module): KernelSet {
     quantizeInt8Rows: (...call) => rows.quantize(...call),
     dequantizeInt8Rows: (...call) => rows.dequantize(...call),
     convert: (...call) => floats.convert(...call),
+    sum: (...call) => exports.sumF32(...call),
+    subtract: (...call) => exports.subtractF32(...call),
 
     range: (...call) => affine.range(...call),
     affineParameters: (...call) => affine.parameters(...call),
