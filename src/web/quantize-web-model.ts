@@ -72,11 +72,11 @@ function placeOf(
     newPool: () =>
       pool && {
         size: pool.size,
-        encode: (job, values) => pool.encode(job, values),
+        encode: (...call) => pool.encode(...call),
         get active() {
           return pool.active;
         },
-        close: () => {},
+        close: () => Promise.resolve(),
       },
   };
 }
