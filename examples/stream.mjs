@@ -4,7 +4,7 @@
 
 import { createReadStream } from "node:fs";
 import { Readable, Writable } from "node:stream";
-import { QuantizeSafetensorsStream } from "quantwise";
+import { QuantizeSafetensorsStream } from "quantwise/checkpoint";
 
 const sample = new URL("sample/model.safetensors", import.meta.url);
 const input = Readable.toWeb(createReadStream(process.argv[2] ?? sample));

@@ -8,11 +8,6 @@
  * const w = dequantize(q);
  */
 
-// A safetensors stream, quantized as it flows by.
-export {
-  QuantizeSafetensorsStream,
-  type QuantizeStreamOptions,
-} from "./checkpoint/quantize-stream.ts";
 export type { FloatDtype } from "./foundation/dtype.ts";
 // What is thrown on purpose.
 export {

@@ -70,7 +70,8 @@ describe("package.json's exports", () => {
 
   it("have what the README's first lines use", async () => {
     const code = `
-      import { dequantize, quantize, QuantizeSafetensorsStream } from "${manifest.name}";
+      import { dequantize, quantize } from "${manifest.name}";
+      import { QuantizeSafetensorsStream } from "${manifest.name}/checkpoint";
       const weights = Float32Array.from({ length: 4096 }, (_, i) => Math.sin(i));
       const q = quantize(weights, { quantType: "nf4", blockSize: 64, doubleQuant: true, shape: [64, 64] });
       const w = dequantize(q);

@@ -3,11 +3,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
+  QuantizeSafetensorsStream,
+  type QuantizeStreamOptions,
+} from "../../src/checkpoint/quantize-stream.ts";
+import {
   type FloatDtype,
   type QuantizedTensor,
   type QuantizeOptions,
-  QuantizeSafetensorsStream,
-  type QuantizeStreamOptions,
   quantize,
 } from "../../src/index.ts";
 import { type QuantizeModelOptions, quantizeModel } from "../../src/node/index.ts";

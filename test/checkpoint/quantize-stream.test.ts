@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { PlanError, QuantizeSafetensorsStream } from "../../src/index.ts";
+import { QuantizeSafetensorsStream } from "../../src/checkpoint/quantize-stream.ts";
+import { PlanError } from "../../src/index.ts";
 import { sameBytes } from "../kernels/calls.ts";
 import { goldenFile, LLAMA, pipe, quantized, SOURCE, TEXT } from "./quantized-streams.ts";
 import {

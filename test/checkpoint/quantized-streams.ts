@@ -1,7 +1,10 @@
 /** Runs files through `QuantizeSafetensorsStream`. */
 
 import { readFileSync } from "node:fs";
-import { QuantizeSafetensorsStream, type QuantizeStreamOptions } from "../../src/index.ts";
+import {
+  QuantizeSafetensorsStream,
+  type QuantizeStreamOptions,
+} from "../../src/checkpoint/quantize-stream.ts";
 import { collect, type Source, sourceOf } from "./streams.ts";
 
 export const goldenFile = (name: string) =>

@@ -1,12 +1,8 @@
 /** What a stream refuses, and how it says so. */
 
 import { describe, expect, it } from "vitest";
-import {
-  FormatError,
-  NonFiniteError,
-  PlanError,
-  QuantizeSafetensorsStream,
-} from "../../src/index.ts";
+import { QuantizeSafetensorsStream } from "../../src/checkpoint/quantize-stream.ts";
+import { FormatError, NonFiniteError, PlanError } from "../../src/index.ts";
 import { goldenFile, LLAMA, pipe, quantized, SOURCE } from "./quantized-streams.ts";
 import { fileInOrder, floatBytesAs, opaque, readFile, weights } from "./safetensors-files.ts";
 import { collect, errorOf, settled, sourceOf } from "./streams.ts";

@@ -1,12 +1,8 @@
 /** Scales that need a statistic of the whole tensor: files read it twice, streams must hold it. */
 
 import { describe, expect, it } from "vitest";
-import {
-  type CodingOptions,
-  NonFiniteError,
-  PlanError,
-  QuantizeSafetensorsStream,
-} from "../../src/index.ts";
+import { QuantizeSafetensorsStream } from "../../src/checkpoint/quantize-stream.ts";
+import { type CodingOptions, NonFiniteError, PlanError } from "../../src/index.ts";
 import { sameBytes } from "../kernels/calls.ts";
 import { nativeParts, recordOf, toFile, toStream } from "./native-parts.ts";
 import { bitsOf, fileInOrder, opaque, type ReadFile, weights } from "./safetensors-files.ts";

@@ -12,8 +12,8 @@ const built = (name: string) => readFileSync(new URL(`../../build/${name}`, impo
 
 describe("patched", () => {
   it("makes the relaxed build, to the byte, of the baseline", () => {
-    const baseline = Buffer.from(BASELINE, "base64");
-    const patch = Buffer.from(RELAXED_PATCH, "base64");
+    const baseline = Buffer.from(BASELINE, "hex");
+    const patch = Buffer.from(RELAXED_PATCH, "hex");
     expect(baseline.equals(built("kernels.wasm"))).toBe(true);
     expect(Buffer.from(patched(baseline, patch)).equals(built("kernels-relaxed.wasm"))).toBe(true);
     expect(patch.length).toBeLessThan(1000);

@@ -35,7 +35,8 @@ export async function run(doors, answers, expected) {
     same(typeof doors.schemes.createDynamicMap, "function", "schemes");
     same(typeof doors.safetensors.openSafetensors, "function", "safetensors");
     same(typeof doors.checkpoint.Plan, "function", "checkpoint");
-    same(doors.checkpoint.QuantizeSafetensorsStream, core.QuantizeSafetensorsStream, "one copy");
+    const refused = thrown(() => doors.checkpoint.parseRule(""));
+    same(refused instanceof core.ArgumentError, true, "one copy");
     report = { ...core.kernels };
   });
   await check("kernels: what was expected, and it says why", () => {
@@ -80,17 +81,21 @@ export async function run(doors, answers, expected) {
     const source = bytesOfBase64(answers.stream.source);
     for (const { options, sha } of answers.stream.outputs) {
       for (const kernels of choices) {
-        same(await streamed(core, source, { ...options, kernels }), sha, kernels);
+        same(await streamed(doors.checkpoint, source, { ...options, kernels }), sha, kernels);
       }
     }
   });
   if (module !== undefined) {
     await check("stream: with a module of the caller", async () => {
       const source = bytesOfBase64(answers.stream.source);
-      const stream = new core.QuantizeSafetensorsStream({ kernels: "wasm", module });
+      const stream = new doors.checkpoint.QuantizeSafetensorsStream({ kernels: "wasm", module });
       same(stream.kernels.name, "wasm", "kernels");
       const [{ options, sha }] = answers.stream.outputs;
-      same(await streamed(core, source, { ...options, kernels: "wasm", module }), sha, "bytes");
+      same(
+        await streamed(doors.checkpoint, source, { ...options, kernels: "wasm", module }),
+        sha,
+        "bytes",
+      );
     });
   }
   await check("errors: a wrong option is named", () => {
@@ -147,8 +152,8 @@ export function embeddingsHash(core, kernels) {
 }
 
 /** sha256 of what comes out when `source` goes in, by an odd number of bytes at a time. */
-export async function streamed(core, source, options) {
-  const stream = new core.QuantizeSafetensorsStream(options);
+export async function streamed(checkpoint, source, options) {
+  const stream = new checkpoint.QuantizeSafetensorsStream(options);
   const CHUNK = 40_961;
   let begin = 0;
   const input = new ReadableStream({

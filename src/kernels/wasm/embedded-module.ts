@@ -20,6 +20,9 @@ function wasmBytes(simd: SimdBuild): Uint8Array<ArrayBuffer> {
   return simd === "baseline" ? baseline : patched(baseline, bytesOf(RELAXED_PATCH));
 }
 
-function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+function bytesOf(hex: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(hex.length / 2);
+  for (let i = 0; i < bytes.length; i++)
+    bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
 }
