@@ -6,6 +6,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import * as core from "quantwise";
+import * as checkpoint from "quantwise/checkpoint";
 import { QUANT_TYPES, SCHEMES } from "quantwise/schemes";
 import { answersOf, embeddingsHash, streamed } from "./suite.mjs";
 
@@ -72,7 +73,7 @@ const model = { modelType: "llama", architectures: ["LlamaForCausalLM"] };
 const outputs = [];
 for (const quantType of ["nf4", "llm-int8", "int4", "mxfp8"]) {
   const options = { quantType, model };
-  const sha = await streamed(core, source, { ...options, kernels: "wasm" });
+  const sha = await streamed(checkpoint, source, { ...options, kernels: "wasm" });
   outputs.push({ options, sha });
 }
 

@@ -109,7 +109,7 @@ export async function run(doors, answers, expected) {
     same(error instanceof core.NonFiniteError, true, "instanceof");
   });
   await check("errors: a broken stream says what is wrong with it", async () => {
-    const error = await streamed(core, new Uint8Array(64).fill(0x7b), {}).then(
+    const error = await streamed(doors.checkpoint, new Uint8Array(64).fill(0x7b), {}).then(
       () => new Error("nothing was thrown"),
       (reason) => reason,
     );
