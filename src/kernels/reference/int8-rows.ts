@@ -9,7 +9,7 @@ import { roundHalfEven } from "./round.ts";
 const fl = Math.fround;
 
 /** 1 / 127 as bitsandbytes rounds it (bits 0x3c010204); source: `_ops.py` `int8_vectorwise_dequant`. */
-const INVERSE_127 = fl(0.007874015718698502);
+export const INVERSE_127 = fl(0.007874015718698502);
 
 /**
  * scb[row] = max |f16(row)|; code = round-half-even(f16(x) · fl(127 · fl(1 / scb))).

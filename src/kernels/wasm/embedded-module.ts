@@ -5,6 +5,7 @@
 
 import type { SimdBuild } from "../kernel-set.ts";
 import { BASELINE, RELAXED_PATCH } from "./binary.generated.ts";
+import { bytesOfHex } from "./hex.ts";
 import { patched } from "./patched.ts";
 
 const compiled: { [simd in SimdBuild]?: WebAssembly.Module } = {};
@@ -16,13 +17,6 @@ export function embeddedModule(simd: SimdBuild): WebAssembly.Module {
 }
 
 function wasmBytes(simd: SimdBuild): Uint8Array<ArrayBuffer> {
-  const baseline = bytesOf(BASELINE);
-  return simd === "baseline" ? baseline : patched(baseline, bytesOf(RELAXED_PATCH));
-}
-
-function bytesOf(hex: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(hex.length / 2);
-  for (let i = 0; i < bytes.length; i++)
-    bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
-  return bytes;
+  const baseline = bytesOfHex(BASELINE);
+  return simd === "baseline" ? baseline : patched(baseline, bytesOfHex(RELAXED_PATCH));
 }
