@@ -34,6 +34,7 @@ const library = await build({
     schemes: "src/schemes/index.ts",
     safetensors: "src/formats/safetensors/index.ts",
     checkpoint: "src/checkpoint/index.ts",
+    linear: "src/linear/index.ts",
     web: "src/web/index.ts",
     node: "src/node/index.ts",
     threads: "src/threads/web.ts",
@@ -57,6 +58,7 @@ const workerd = await build({
     schemes: "src/schemes/index.ts",
     safetensors: "src/formats/safetensors/index.ts",
     checkpoint: "src/checkpoint/index.ts",
+    linear: "src/linear/index.ts",
     web: "src/web/index.ts",
     threads: "src/threads/web.ts",
   },
@@ -65,7 +67,9 @@ const workerd = await build({
   chunkNames: "[name]-[hash]",
   platform: "neutral",
   mainFields: ["module", "main"],
-  plugins: [importedKernels("../../kernels.wasm", "../../kernels-relaxed.wasm")],
+  plugins: [
+    importedKernels("../../kernels.wasm", "../../kernels-relaxed.wasm", "../../linear.wasm"),
+  ],
 });
 
 // The command, for Node.
@@ -80,11 +84,11 @@ const command = await build({
 });
 
 // npm would leave out what git ignores.
-writeFileSync("build/.npmignore", "*.map\nkernels.debug.*\nsample-nf4/\n");
+writeFileSync("build/.npmignore", "*.map\n*.debug.*\nsample-nf4/\n");
 writeFileSync(join(out, "THIRD-PARTY.txt"), licences([library, workerd, command, page]));
 
 /** Puts modules that the bundler or the runtime imports in the place of the embedded ones. */
-function importedKernels(baseline, relaxed) {
+function importedKernels(baseline, relaxed, linear) {
   return {
     name: "imported-kernels",
     setup(build) {
@@ -95,6 +99,10 @@ import relaxed from "${relaxed}";
 const modules = { baseline, relaxed };
 export const embeddedModule = (simd) => modules[simd];
 `,
+        loader: "js",
+      }));
+      build.onLoad({ filter: /[\\/]linear-module\.ts$/ }, () => ({
+        contents: `import linear from "${linear}";\nexport const linearModule = () => linear;\n`,
         loader: "js",
       }));
     },

@@ -45,6 +45,7 @@ const withAttw = row(
       "--exclude-entrypoints",
       "./kernels.wasm",
       "./kernels-relaxed.wasm",
+      "./linear.wasm",
       "./package.json",
     ];
     const { code, stdout, stderr } = await execute(program(".bin/attw"), [...args, ...excluded]);
