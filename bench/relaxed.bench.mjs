@@ -26,7 +26,8 @@ const rowsOf = (file, count) => {
   return kernelRows(kernels, library, count);
 };
 
-console.log(`${cpus()[0]?.model.trim()}, Node ${process.versions.node}`);
+const { bun, node } = process.versions;
+console.log(`${cpus()[0]?.model.trim()}, ${bun === undefined ? `Node ${node}` : `Bun ${bun}`}`);
 for (const { count, rounds } of SIZES) {
   console.log(`\n${count} values: Gval/s of baseline and relaxed, and their ratio (p10 to p90)`);
   const relaxed = rowsOf("kernels-relaxed.wasm", count);

@@ -176,6 +176,8 @@ function nearThresholds(codebook: Codebook): number[] {
 
 function hashOf(words: Uint32Array): number {
   let hash = 0;
-  for (const word of words) hash = Math.imul(hash ^ word, 0x9e3779b1);
+  for (let i = 0; i < words.length; i++) {
+    hash = Math.imul(hash ^ (words[i] as number), 0x9e3779b1);
+  }
   return hash >>> 0;
 }

@@ -1,15 +1,16 @@
 /** Two builds of the kernels differ in a few bytes: the second travels as what differs. */
 
 /**
- * @param patch for every difference how many bytes of `bytes` to copy, to drop and how many of the
- *   patch to insert, as unsigned LEB128, then those to insert; what follows the last is copied
+ * @param patch for every difference how many of `bytes` to copy, to drop and how many of the patch
+ *   to insert, as unsigned LEB128, then those to insert; what follows the last is copied
  */
 export function patched(bytes: Uint8Array, patch: Uint8Array): Uint8Array<ArrayBuffer> {
-  const parts: number[] = [];
-  let at = 0;
-  let cursor = 0;
-  const copy = (end: number) => {
-    while (at < end) parts.push(bytes[at++] as number);
+  const result = new Uint8Array(bytes.length + patch.length);
+  let [end, at, cursor] = [0, 0, 0];
+  const append = (part: Uint8Array) => {
+    result.set(part, end);
+    end += part.length;
+    return part.length;
   };
   const next = () => {
     let value = 0;
@@ -20,10 +21,11 @@ export function patched(bytes: Uint8Array, patch: Uint8Array): Uint8Array<ArrayB
     }
   };
   while (cursor < patch.length) {
-    copy(at + next());
+    at += append(bytes.subarray(at, at + next()));
     at += next();
-    for (let inserted = next(); inserted > 0; inserted--) parts.push(patch[cursor++] as number);
+    const inserted = next();
+    cursor += append(patch.subarray(cursor, cursor + inserted));
   }
-  copy(bytes.length);
-  return Uint8Array.from(parts);
+  append(bytes.subarray(at));
+  return result.slice(0, end);
 }
