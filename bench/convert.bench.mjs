@@ -21,11 +21,14 @@ try {
   const flags = ["--overwrite", "--quiet", "--json"];
   const jobs = {
     "quantwise, nf4 double quantized": () => ours(flags),
+    "quantwise, nf4 double quantized, one thread": () => ours([...flags, "--threads", "1"]),
     "quantwise, nf4": () => ours([...flags, "--no-double-quant"]),
     "quantwise, llm-int8": () => ours([...flags, "--quant-type", "llm-int8"]),
     "quantwise, nf4, to standard output": () => toStdout(),
     "cp of the same file": () => timed("cp", [path, join(folder, "copy")]),
     "cat to /dev/null": () => timed("sh", ["-c", `cat ${path} > /dev/null`]),
+    "cold: quantwise, nf4 double quantized": () => cold(() => ours(flags)),
+    "cold: cp of the same file": () => cold(() => timed("cp", [path, join(folder, "copy")])),
   };
   const results = new Map(Object.keys(jobs).map((name) => [name, []]));
   for (let run = -1; run < RUNS; run++) {
@@ -46,6 +49,13 @@ try {
       output,
       ...extra,
     ]);
+  }
+  /** The file's pages leave the cache, and come back for the next job. */
+  function cold(job) {
+    timed("dd", [`if=${path}`, "iflag=nocache", "count=0"]);
+    const result = job();
+    timed("sh", ["-c", `cat ${path} > /dev/null`]);
+    return result;
   }
   function toStdout() {
     const command = `"$0" "$1" quantize "$2" -o - --quiet > "$3"`;
@@ -102,9 +112,10 @@ function timed(command, args) {
 
 function report(bytes, results) {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
-  const copy = median(results.get("cp of the same file").map(({ seconds }) => seconds));
   const rows = [...results].map(([name, runs]) => {
     const seconds = runs.map((run) => run.seconds);
+    const base = `${name.startsWith("cold: ") ? "cold: " : ""}cp of the same file`;
+    const copy = median(results.get(base).map((run) => run.seconds));
     const middle = median(seconds);
     const spread = `${Math.min(...seconds).toFixed(2)}–${Math.max(...seconds).toFixed(2)}`;
     const memory = Math.max(...runs.map((run) => run.megabytes)).toFixed(0);
@@ -114,8 +125,8 @@ function report(bytes, results) {
   return `# The whole command
 
 Made by \`npm run bench:convert\`: quantwise ${version}, Node ${process.version}, ${cpus().length} cores of ${cpus()[0].model.trim()},
-${new Date().toISOString().slice(0, 10)}. A checkpoint of ${matrices} bf16 matrices of 8192×8192 (${(bytes / 1e9).toFixed(2)} GB), warm page cache,
-medians of ${RUNS} interleaved runs. Ours sync their output to the disk before they end; cp does not.
+${new Date().toISOString().slice(0, 10)}. A checkpoint of ${matrices} bf16 matrices of 8192×8192 (${(bytes / 1e9).toFixed(2)} GB), warm page cache
+(cold: without the file in it), medians of ${RUNS} interleaved runs. Ours sync their output to the disk before they end; cp does not.
 
 | command | seconds | spread | GB/s of input | against cp | peak memory, MB |
 |---|---|---|---|---|---|
