@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { embeddedModule } from "../../src/kernels/wasm/embedded-module.ts";
 import { ABI_VERSION, EXPORT_NAMES } from "../../src/kernels/wasm/exports.ts";
@@ -39,9 +39,17 @@ describe("the release build", () => {
   });
 
   it("stays small", () => {
-    expect(readFileSync(new URL("build/kernels.wasm", root)).byteLength).toBeLessThan(24_000);
+    expect(readFileSync(new URL("build/kernels.wasm", root)).byteLength).toBeLessThan(25_000);
   });
 });
+
+function sourceFiles(): string[] {
+  const folder = new URL("assembly/kernels/", root);
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  return files
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => readFileSync(new URL(file, folder), "utf8"));
+}
 
 describe("assembly/README.md", () => {
   const readme = readFileSync(new URL("assembly/README.md", root), "utf8");
@@ -51,6 +59,24 @@ describe("assembly/README.md", () => {
     const others = ["abiVersion", "heapBase", "isRelaxed"];
     const kernels = EXPORT_NAMES.filter((name) => !others.includes(name));
     expect(rows.sort()).toEqual([...kernels].sort());
+  });
+
+  it("lists the signatures of the sources, which the binary has", () => {
+    const listed = readme.match(/^\w+\(.*\): \w+$/gm);
+    const kernels = instantiateKernels(compile("build/kernels.wasm")).exports;
+    const signatures = sourceFiles().flatMap((text) =>
+      [...text.matchAll(/^export function (\w+)\(([^)]*)\): (\w+)/gm)].flatMap(
+        ([, name = "", list = "", result]) => {
+          const run = kernels[name as keyof typeof kernels] as { length: number } | undefined;
+          const parameters = list.split(",").map((text) => text.trim().replace(/\s+/g, " "));
+          if (run === undefined || list === "") return [];
+          const present = parameters.filter((text) => text !== "");
+          expect(run.length, name).toBe(present.length);
+          return [`${name}(${present.join(", ")}): ${result}`];
+        },
+      ),
+    );
+    expect(listed).toEqual(signatures.sort());
   });
 
   it("states the ABI version", () => {

@@ -19,6 +19,12 @@ describe("the examples run as they stand", () => {
     expect(text.trim().split("\n")).toHaveLength(4);
   });
 
+  it("engine-memory", async () => {
+    const text = (await output("engine-memory.mjs")).toString();
+    expect(text).toMatch(/^kernels: wasm, /);
+    expect(text).toMatch(/^1048576 weights in 524288 bytes, largest error 0\.1\d\d$/m);
+  });
+
   it("search-embeddings", async () => {
     const text = (await output("search-embeddings.mjs")).toString();
     expect(text).toMatch(/float32 15360000, int8 3840000, ubinary 480000 bytes/);

@@ -5,6 +5,7 @@ import { createReferenceKernelSet } from "../../src/kernels/reference/reference-
 import { embeddedModule } from "../../src/kernels/wasm/embedded-module.ts";
 import { acceptsRelaxedSimd } from "../../src/kernels/wasm/relaxed-simd.ts";
 import { createWasmKernelSet } from "../../src/kernels/wasm/wasm-kernel-set.ts";
+import { engineMemory } from "./engine-memory.ts";
 
 export interface Implementation {
   readonly name: string;
@@ -14,6 +15,10 @@ export interface Implementation {
 export const IMPLEMENTATIONS: readonly Implementation[] = [
   { name: "reference", create: createReferenceKernelSet },
   { name: "wasm", create: () => createWasmKernelSet(embeddedModule("baseline")) },
+  {
+    name: "wasm in an engine's memory",
+    create: () => createWasmKernelSet(embeddedModule("baseline"), engineMemory()),
+  },
   // Not in Node 20: the suite of all runtimes compares both builds, too.
   ...(acceptsRelaxedSimd()
     ? [{ name: "wasm relaxed", create: () => createWasmKernelSet(embeddedModule("relaxed")) }]

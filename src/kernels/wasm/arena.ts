@@ -1,9 +1,10 @@
 /**
- * Linear memory: tables and scratch at fixed places from the module's heap base, then what callers
- * allocate. The only file that lays memory out.
+ * Linear memory: tables and scratch first, then what callers allocate, from the module's heap base on
+ * or wherever an engine hands out places. The only file that lays memory out.
  */
 
-import { growTo, type KernelInstance } from "./instantiate.ts";
+import { ArgumentError } from "../../foundation/errors.ts";
+import { growTo, type HostMemory, type KernelInstance } from "./instantiate.ts";
 import { FLOAT_LEVELS_BYTES } from "./tables/float-levels.ts";
 import { TableSlot } from "./tables/installed.ts";
 import { LEVELS4_BYTES, TABLE4_BYTES } from "./tables/table4.ts";
@@ -24,10 +25,12 @@ export class Arena {
   /** f32[TILE_VALUES] each. */
   readonly tilePtr: number;
   readonly secondTilePtr: number;
+  private readonly host: HostMemory | undefined;
   private used: number;
 
-  constructor({ exports, memory }: KernelInstance) {
+  constructor({ exports, memory }: KernelInstance, host?: HostMemory) {
     this.memory = memory;
+    this.host = host;
     this.used = exports.heapBase();
     const slot = (byteCount: number) => new TableSlot(memory, this.allocate(byteCount));
     this.table4 = slot(TABLE4_BYTES);
@@ -42,10 +45,19 @@ export class Arena {
 
   /** Address of fresh bytes, 16-aligned. Replaces `memory.buffer` when it grows. */
   allocate(byteCount: number): number {
+    if (this.host !== undefined) return this.place(this.host, byteCount);
     const ptr = Math.ceil(this.used / 16) * 16;
     growTo(this.memory, ptr + byteCount);
     this.used = ptr + byteCount;
     return ptr;
+  }
+
+  private place(host: HostMemory, byteCount: number): number {
+    const ptr = host.allocate(byteCount);
+    const end = ptr + byteCount;
+    if (ptr % 16 === 0 && ptr >= this.used && end <= this.memory.buffer.byteLength) return ptr;
+    const expected = `a multiple of 16 from ${this.used} on, with ${byteCount} bytes of memory behind it`;
+    throw new ArgumentError("allocate", expected, ptr);
   }
 
   floats(ptr: number, count: number): Float32Array {

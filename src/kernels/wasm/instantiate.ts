@@ -9,16 +9,27 @@ export interface KernelInstance {
   readonly memory: WebAssembly.Memory;
 }
 
+/** Memory of an engine that kernels are to work in, and who hands out places of it. */
+export interface HostMemory {
+  /** Not shared. The kernels' constants lie from byte 64 to their `heapBase()`, below byte 1024. */
+  readonly memory: WebAssembly.Memory;
+  /** Address of `byteCount` bytes that stay ours, a multiple of 16; it may grow the memory. */
+  allocate(byteCount: number): number;
+}
+
 const PAGE_BYTES = 65536;
 
 /**
- * A new instance with its own memory, as small as the module allows.
+ * A new instance.
  *
  * @param module  one of another realm goes to the engine directly: the loader would take it for bytes
+ * @param memory  one of its own, as small as the module allows, unless an engine's is given
  * @throws UnsupportedError when the module is not a kernels.wasm of our version
  */
-export function instantiateKernels(module: WebAssembly.Module): KernelInstance {
-  const memory = new WebAssembly.Memory({ initial: 1 });
+export function instantiateKernels(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory = new WebAssembly.Memory({ initial: 1 }),
+): KernelInstance {
   const imports = { env: { memory, abort: refuse } };
   const instance =
     module instanceof WebAssembly.Module

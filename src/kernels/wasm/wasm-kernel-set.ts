@@ -8,15 +8,20 @@ import { BlockDequantizer } from "./dequantize-blocks.ts";
 import { embeddingKernels } from "./embeddings.ts";
 import { FloatCasts } from "./float-casts.ts";
 import { FloatKernels } from "./float-kernels.ts";
-import { instantiateKernels } from "./instantiate.ts";
+import { type HostMemory, instantiateKernels } from "./instantiate.ts";
 import { Int8Rows } from "./int8-rows.ts";
 import { BlockQuantizer } from "./quantize-blocks.ts";
 
-/** A new set with its own memory. @param module a compiled kernels.wasm */
-export function createWasmKernelSet(module: WebAssembly.Module): KernelSet {
-  const instance = instantiateKernels(module);
+/**
+ * A new set.
+ *
+ * @param module a compiled kernels.wasm
+ * @param host the memory to work in; without it the set has its own
+ */
+export function createWasmKernelSet(module: WebAssembly.Module, host?: HostMemory): KernelSet {
+  const instance = instantiateKernels(module, host?.memory);
   const { exports, memory } = instance;
-  const arena = new Arena(instance);
+  const arena = new Arena(instance, host);
   const floats = new FloatKernels(exports, arena);
   const quantizer = new BlockQuantizer(exports, arena, floats);
   const dequantizer = new BlockDequantizer(exports, arena, floats);
