@@ -78,6 +78,35 @@ function doctor(name, command, flags, { simd }) {
   };
 }
 
+/** The repository's tests of the kernels where relaxed SIMD runs: `npm test` may be Node 20's. */
+const relaxedKernels = {
+  name: "node 26, tests of the kernels",
+  version: () => versionOf(node(26)),
+  run: async ({ folder }) => {
+    const report = join(folder, "kernels.json");
+    const vitest = join(root, "node_modules/vitest/vitest.mjs");
+    const args = ["run", "test/kernels", "--reporter=json", `--outputFile=${report}`];
+    const options = { cwd: root, seconds: 300 };
+    const { code, stderr } = await execute(node(26), [vitest, ...args, ...SLOW], options);
+    const { testResults } = JSON.parse(readFileSync(report, "utf8"));
+    const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
+    const passed = tests.filter(({ status }) => status === "passed");
+    const problems = tests.filter(({ status }) => status === "failed").map((test) => test.fullName);
+    if (!passed.some(({ fullName }) => fullName.includes("wasm relaxed"))) {
+      problems.push("no test of the relaxed build");
+    }
+    if (code !== 0 && problems.length === 0) problems.push(`exit code ${code}: ${stderr}`);
+    return {
+      kernels: { name: "wasm", simd: "relaxed", reason: "" },
+      passed: passed.length,
+      problems,
+    };
+  },
+};
+
+/** Other suites may run beside this one. */
+const SLOW = ["--testTimeout", "120000", "--hookTimeout", "120000"];
+
 async function shaOfNode20(script, project) {
   const output = join(project, "of-node-20.safetensors");
   const { stdout } = await execute(node(20), [script, CHECKPOINT, output, "?", ""]);
@@ -153,6 +182,7 @@ export const commands = [
   ),
   doctor("deno doctor", deno, ["run", "--no-prompt", "-A"], RELAXED),
   doctor("bun doctor", bun, ["run"], RELAXED),
+  relaxedKernels,
   suite("node 20 without WebAssembly", node(20), ["--jitless"], INTERPRETED),
   suite("node 26 without WebAssembly", node(26), ["--jitless"], INTERPRETED),
   suite("node 20 without SIMD", node(20), ["--no-enable-sse4-1"], REFERENCE),
