@@ -11,11 +11,20 @@ import { browsers } from "./runners/browsers.mjs";
 import { bundlers } from "./runners/bundlers.mjs";
 import { commands } from "./runners/commands.mjs";
 import { edges } from "./runners/edges.mjs";
+import { examplesBrowser } from "./runners/examples-browser.mjs";
 import { handles } from "./runners/handles.mjs";
 import { packaging } from "./runners/packaging.mjs";
 
 const words = process.argv.slice(2);
-const all = [...packaging, ...commands, ...edges, ...bundlers, ...browsers, ...handles];
+const all = [
+  ...packaging,
+  ...commands,
+  ...edges,
+  ...bundlers,
+  ...browsers,
+  ...handles,
+  ...examplesBrowser,
+];
 const chosen = all.filter(
   ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
 );

@@ -9,7 +9,7 @@ import { node, root } from "../lib/project.mjs";
 import { failedRow, rowOf } from "../lib/rows.mjs";
 
 /** Debian's WebKit has the file system, but does not show it to pages unless told to. */
-const WEBKIT_FILES =
+export const WEBKIT_FILES =
   "--features=AccessHandle,FileSystem,FileSystemWritableStream,StorageAPI,StorageAPIEstimate";
 /** As Safari was before version 26. */
 const OLD = ["createWritable"];
@@ -61,7 +61,7 @@ function row({ name, flags = [], ...expected }, place) {
 const BASE = "../node_modules/quantwise";
 
 /** What Node 20 writes of the sample, asked once. */
-async function ofNode({ suite, project, shared }) {
+export async function ofNode({ suite, project, shared }) {
   if (shared.handles === undefined) {
     const sample = join(suite, "sample");
     cpSync(join(root, "examples/sample"), sample, { recursive: true });
