@@ -125,7 +125,7 @@ report(async ({ sha, hasFiles }) => {
   });
   const isWasm = element("facts").textContent.includes("WebAssembly SIMD");
   const name = isWasm ? "wasm" : "reference";
-  return { kernels: { name, simd: "of a page that does not say", reason: "" }, checks };
+  return { kernels: { name, simd: "as shown", reason: "" }, checks };
 
   /** As a drop would. */
   function give(file) {
