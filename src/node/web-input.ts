@@ -65,7 +65,13 @@ export function hubTokenName(): string | undefined {
   return ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"].find((key) => environment(key) !== undefined);
 }
 
+/** What Deno does not let us read is not set. */
 function environment(name: string): string | undefined {
-  const value = process.env[name]?.trim();
+  let value: string | undefined;
+  try {
+    value = process.env[name]?.trim();
+  } catch {
+    return undefined;
+  }
   return value === "" ? undefined : value;
 }

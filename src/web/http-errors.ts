@@ -130,10 +130,16 @@ export function connectionError(
   const code = codeOf(error);
   const reason = REASONS[code] ?? printable(withPublicUrls(messageOf(error)));
   const message = code === "" || reason.includes(code) ? reason : `${reason} (${code})`;
-  if (HOPELESS.test(code) || reason === "bad port" || (!hasAnswered && ABSENT.has(code))) {
+  const isHopeless = HOPELESS.test(code) || reason === "bad port" || isForbidden(error);
+  if (isHopeless || (!hasAnswered && ABSENT.has(code))) {
     return new StorageError(`cannot ${verb} ${printable(name)}: ${message}`, { cause: error });
   }
   return new TransientError(message, { cause: error });
+}
+
+/** Deno gives no access to that host. */
+function isForbidden(error: unknown): boolean {
+  return error instanceof Error && error.name === "NotCapable";
 }
 
 /** Node wraps what went wrong as the cause of "fetch failed". */

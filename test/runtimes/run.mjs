@@ -12,6 +12,7 @@ import { bundlers } from "./runners/bundlers.mjs";
 import { commands } from "./runners/commands.mjs";
 import { edges } from "./runners/edges.mjs";
 import { examplesBrowser } from "./runners/examples-browser.mjs";
+import { examplesDeno } from "./runners/examples-deno.mjs";
 import { handles } from "./runners/handles.mjs";
 import { packaging } from "./runners/packaging.mjs";
 
@@ -24,6 +25,7 @@ const all = [
   ...browsers,
   ...handles,
   ...examplesBrowser,
+  ...examplesDeno,
 ];
 const chosen = all.filter(
   ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),

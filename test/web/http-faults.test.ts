@@ -428,6 +428,16 @@ describe("an address where nothing is", () => {
     }
   });
 
+  it("that Deno gives no access to is told at once too", async () => {
+    const fetch = async () => {
+      const message = 'Requires net access to "host:443", run again with the --allow-net flag';
+      throw Object.assign(new Error(message), { name: "NotCapable" });
+    };
+    const error = await errorOf(httpSource("https://host/model", { fetch, backoffMs: 100_000 }));
+    expect(error).toBeInstanceOf(StorageError);
+    expect(error.message).toMatch(/^cannot read https:\/\/host\/model: Requires net access/);
+  });
+
   it.each([
     [404, {}, /there is no such file \(status 404\)$/],
     [410, {}, /there is no such file \(status 410\)$/],
