@@ -70,7 +70,8 @@ const workerd = await build({
   platform: "neutral",
   mainFields: ["module", "main"],
   plugins: [
-    importedKernels("../../kernels.wasm", "../../kernels-relaxed.wasm", "../../linear.wasm"),
+    importedModules("embedded-module", "embeddedModule", "../../kernels"),
+    importedModules("linear-module", "linearModule", "../../linear"),
   ],
 });
 
@@ -90,21 +91,17 @@ writeFileSync("build/.npmignore", "*.map\n*.debug.*\nsample-nf4/\n");
 writeFileSync(join(out, "THIRD-PARTY.txt"), licences([library, workerd, command, page]));
 
 /** Puts modules that the bundler or the runtime imports in the place of the embedded ones. */
-function importedKernels(baseline, relaxed, linear) {
+function importedModules(file, name, path) {
   return {
-    name: "imported-kernels",
+    name: `imported-${file}`,
     setup(build) {
       build.onResolve({ filter: /\.wasm$/ }, ({ path }) => ({ path, external: true }));
-      build.onLoad({ filter: /[\\/]embedded-module\.ts$/ }, () => ({
-        contents: `import baseline from "${baseline}";
-import relaxed from "${relaxed}";
+      build.onLoad({ filter: new RegExp(`[\\\\/]${file}\\.ts$`) }, () => ({
+        contents: `import baseline from "${path}.wasm";
+import relaxed from "${path}-relaxed.wasm";
 const modules = { baseline, relaxed };
-export const embeddedModule = (simd) => modules[simd];
+export const ${name} = (simd) => modules[simd];
 `,
-        loader: "js",
-      }));
-      build.onLoad({ filter: /[\\/]linear-module\.ts$/ }, () => ({
-        contents: `import linear from "${linear}";\nexport const linearModule = () => linear;\n`,
         loader: "js",
       }));
     },

@@ -16,6 +16,11 @@ export function abiVersion(): u32 {
   return 1;
 }
 
+/** Whether this build uses relaxed SIMD. */
+export function isRelaxed(): bool {
+  return ASC_FEATURE_RELAXED_SIMD;
+}
+
 /** First byte that the host may use; below it lie the table and the module's own constants. */
 export function heapBase(): usize {
   return __heap_base;

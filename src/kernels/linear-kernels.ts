@@ -11,6 +11,7 @@
  */
 
 import type { FloatDtype } from "../foundation/dtype.ts";
+import type { SimdBuild } from "./kernel-set.ts";
 
 /** The levels of 4-bit codes. */
 export interface LinearLevels {
@@ -40,6 +41,8 @@ export type WeightCodes =
 
 export interface LinearKernels {
   readonly name: "wasm" | "reference";
+  /** The build of the WASM kernels: both give the same bits. */
+  readonly simd: SimdBuild | "none";
   /** The memory. `growTo` may replace it. */
   readonly buffer: ArrayBuffer;
   /** First address that callers may use. */

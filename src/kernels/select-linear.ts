@@ -6,6 +6,8 @@ import type { LinearKernels } from "./linear-kernels.ts";
 import { createReferenceLinearKernels } from "./reference/linear/linear-kernels.ts";
 import type { KernelReport } from "./select.ts";
 import { createWasmLinearKernels } from "./wasm/linear/linear-kernels.ts";
+import { linearModule } from "./wasm/linear/linear-module.ts";
+import { acceptsRelaxedSimd } from "./wasm/relaxed-simd.ts";
 
 /** What was chosen, with its own memory. */
 export interface ChosenLinearKernels {
@@ -15,7 +17,7 @@ export interface ChosenLinearKernels {
 
 /**
  * New kernels with their own memory. "auto" takes WASM if it compiles here and gives a known
- * answer, else the reference; the report says which and why.
+ * answer, relaxed SIMD before baseline, else the reference; the report says which and why.
  *
  * @param module a compiled linear.wasm, for runtimes that forbid compiling bytes
  * @throws UnsupportedError when "wasm" was asked for and cannot run here
@@ -26,25 +28,49 @@ export function createLinearKernels(
 ): ChosenLinearKernels {
   if (choice === "reference") return reference("asked for");
   try {
-    const kernels = createWasmLinearKernels(module);
-    if (knownAnswer(kernels) !== knownAnswer(createReferenceLinearKernels())) {
-      throw new UnsupportedError("linear: the self-test gave another answer than the reference");
-    }
-    const reason = choice === "wasm" ? "asked for" : "WebAssembly SIMD runs here";
-    return { kernels, report: { name: "wasm", simd: "baseline", reason } };
+    return module === undefined
+      ? embedded()
+      : tested(module, "WebAssembly SIMD runs here, in the module that was given");
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    const reason = `WebAssembly SIMD does not run here: ${message}`;
+    const reason = `WebAssembly SIMD does not run here: ${messageOf(cause)}`;
     if (choice === "wasm") throw new UnsupportedError(`kernels: ${reason}`, { cause });
     return reference(reason);
   }
 }
 
 function reference(reason: string): ChosenLinearKernels {
-  return {
-    kernels: createReferenceLinearKernels(),
-    report: { name: "reference", simd: "none", reason },
-  };
+  return reported(createReferenceLinearKernels(), reason);
+}
+
+function embedded(): ChosenLinearKernels {
+  let why = "this engine rejects it";
+  if (acceptsRelaxedSimd()) {
+    try {
+      const reason = "WebAssembly SIMD runs here, relaxed: validated and self-tested";
+      return tested(linearModule("relaxed"), reason);
+    } catch (cause) {
+      why = messageOf(cause);
+    }
+  }
+  const reason = `WebAssembly SIMD runs here, relaxed SIMD does not: ${why}`;
+  return tested(linearModule("baseline"), reason);
+}
+
+/** @throws UnsupportedError when the known answer is another */
+function tested(module: WebAssembly.Module, reason: string): ChosenLinearKernels {
+  const kernels = createWasmLinearKernels(module);
+  if (knownAnswer(kernels) !== knownAnswer(createReferenceLinearKernels())) {
+    throw new UnsupportedError("the self-test of products gave another answer than the reference");
+  }
+  return reported(kernels, reason);
+}
+
+function reported(kernels: LinearKernels, reason: string): ChosenLinearKernels {
+  return { kernels, report: { name: kernels.name, simd: kernels.simd, reason } };
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 const LEVELS = /* @__PURE__ */ Float32Array.from({ length: 16 }, (_, i) => (i - 7.3) / 8);

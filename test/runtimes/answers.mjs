@@ -7,8 +7,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import * as core from "quantwise";
 import * as checkpoint from "quantwise/checkpoint";
+import * as linear from "quantwise/linear";
 import { QUANT_TYPES, SCHEMES } from "quantwise/schemes";
-import { answersOf, embeddingsHash, streamed } from "./suite.mjs";
+import { answersOf, embeddingsHash, productsHash, streamed } from "./suite.mjs";
 
 const [goldenFile, checkpointFile, outFile] = process.argv.slice(2);
 const golden = JSON.parse(readFileSync(goldenFile, "utf8"));
@@ -81,6 +82,7 @@ const answers = {
   madeBy: `Node ${process.versions.node}`,
   cases: [...golden, ...computed],
   embeddings: embeddingsHash(core, "wasm"),
+  products: productsHash({ core, linear }, "reference"),
   stream: { source: source.toString("base64"), outputs },
 };
 writeFileSync(outFile, `export default ${JSON.stringify(answers)};\n`);

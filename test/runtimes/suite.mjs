@@ -7,7 +7,7 @@ import { inputOf, partsOf } from "./records.mjs";
 import { sha256 } from "./sha256.mjs";
 
 /**
- * @param doors     the modules `core`, `schemes`, `safetensors` and `checkpoint`
+ * @param doors     the modules `core`, `schemes`, `safetensors`, `checkpoint` and `linear`
  * @param answers   what answers.mjs wrote
  * @param expected  lib/expected.mjs: `kernels`: "wasm" or "reference"; `simd`: "relaxed", "baseline"
  *                  or "none"; `because`: words of the reason;
@@ -75,6 +75,18 @@ export async function run(doors, answers, expected) {
     for (const kernels of choices) {
       same(embeddingsHash(core, kernels), answers.embeddings, kernels);
     }
+  });
+  await check("products: the bits of Node's, with compressed weights", () => {
+    const weights = doors.linear.prepareLinear(
+      core.quantize(new Float32Array(64), { shape: [1, 64] }),
+    );
+    same(
+      `${weights.kernels.name} ${weights.kernels.simd}`,
+      `${report.name} ${report.simd}`,
+      "linear",
+    );
+    weights.dispose();
+    for (const kernels of choices) same(productsHash(doors, kernels), answers.products, kernels);
   });
   const { module } = expected;
   await check("stream: a checkpoint, in odd chunks", async () => {
@@ -149,6 +161,33 @@ export function embeddingsHash(core, kernels) {
     sha256(core.quantizeEmbeddings(embeddings, { ...options, precision }).codes),
   );
   return parts.join(" ");
+}
+
+const SHAPE = [23, 160];
+
+/** Weights that the kernels read as they are, others that are decoded, and both kinds of activations. */
+export function productsHash({ core, linear }, kernels) {
+  const weights = inputOf({ dtype: "float32", seed: 6, count: SHAPE[0] * SHAPE[1] });
+  const options = { shape: SHAPE, kernels };
+  const records = [
+    core.quantize(weights, { ...options, quantType: "nf4" }),
+    core.quantize(weights, { ...options, quantType: "uint4", blockSize: 32 }),
+    core.quantize(weights, { ...options, quantType: "uint8", granularity: "tensor" }),
+    core.quantize(weights, { ...options, quantType: "llm-int8", outlierColumns: [3, 90] }),
+    core.quantize(weights, { ...options, quantType: "nvfp4" }),
+    core.quantize(weights, { ...options, quantType: "fp4", shape: [160, 23] }),
+  ];
+  return records
+    .flatMap((record) =>
+      [1, 5].flatMap((batch) => {
+        const x = inputOf({ dtype: "float32", seed: batch, count: batch * record.shape[1] });
+        const float = linear.linear(x, record, { kernels });
+        const isCoded = record.shape[1] % 32 === 0 && record.quantType !== "nvfp4";
+        const coded = isCoded ? [linear.linear(x, record, { kernels, activations: "int8" })] : [];
+        return [float, ...coded].map(sha256);
+      }),
+    )
+    .join(" ");
 }
 
 /** sha256 of what comes out when `source` goes in, by an odd number of bytes at a time. */

@@ -2,10 +2,11 @@
 
 import * as core from "quantwise";
 import * as checkpoint from "quantwise/checkpoint";
+import * as linear from "quantwise/linear";
 import * as safetensors from "quantwise/safetensors";
 import * as schemes from "quantwise/schemes";
 import answers from "./answers.mjs";
 import { run } from "./suite.mjs";
 
 export const result = (expected) =>
-  run({ core, checkpoint, safetensors, schemes }, answers, expected);
+  run({ core, checkpoint, linear, safetensors, schemes }, answers, expected);

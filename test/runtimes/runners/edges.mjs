@@ -72,7 +72,7 @@ function raw(name, condition, expected) {
       }
       const build = join(quantwise, "build");
       for (const path of readdirSync(build, { recursive: true })) {
-        if (/^js.*(?<!cli|node)\.js$|^(kernels(-relaxed)?|linear)\.wasm$/.test(path)) {
+        if (/^js.*(?<!cli|node)\.js$|^(kernels|linear)(-relaxed)?\.wasm$/.test(path)) {
           add(`quantwise/build/${path}`, join(build, path));
         }
       }

@@ -46,6 +46,7 @@ const withAttw = row(
       "./kernels.wasm",
       "./kernels-relaxed.wasm",
       "./linear.wasm",
+      "./linear-relaxed.wasm",
       "./package.json",
     ];
     const { code, stdout, stderr } = await execute(program(".bin/attw"), [...args, ...excluded]);

@@ -10,6 +10,7 @@ export function createReferenceLinearKernels(): LinearKernels {
   let buffer = new ArrayBuffer(1 << 16);
   return {
     name: "reference",
+    simd: "none",
     heapBase: 16,
     get buffer() {
       return buffer;

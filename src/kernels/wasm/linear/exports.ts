@@ -41,6 +41,8 @@ type ConvertKernel = (sourcePtr: number, targetPtr: number, elementCount: number
 
 export interface LinearExports {
   abiVersion(): number;
+  /** 1 where the build uses relaxed SIMD, else 0. */
+  isRelaxed(): number;
   heapBase(): number;
   dotCode4: Dot4;
   dotCode8: (...call: [...Parameters<Dot4>, factor: number]) => void;
@@ -86,6 +88,7 @@ export const LINEAR_ABI_VERSION = 1;
 /** Every export by name: the type above, at run time. */
 export const LINEAR_EXPORT_NAMES = Object.keys({
   abiVersion: 0,
+  isRelaxed: 0,
   heapBase: 0,
   dotCode4: 0,
   dotCode8: 0,

@@ -5,18 +5,15 @@ import type { LinearKernels, LinearLevels, WeightRows } from "../../linear-kerne
 import { growTo } from "../instantiate.ts";
 import { LINEAR_ABI_VERSION, LINEAR_EXPORT_NAMES, type LinearExports } from "./exports.ts";
 import { INTEGER_LEVELS_PTR, LEVELS_PTR, linearLevelsTable } from "./levels.ts";
-import { linearModule } from "./linear-module.ts";
 
 /**
  * New ones with a memory of their own.
  *
  * @throws UnsupportedError when `module` is not a linear.wasm of our version
  */
-export function createWasmLinearKernels(module?: WebAssembly.Module): LinearKernels {
+export function createWasmLinearKernels(module: WebAssembly.Module): LinearKernels {
   const memory = new WebAssembly.Memory({ initial: 1 });
-  const instance = new WebAssembly.Instance(module ?? linearModule(), {
-    env: { memory, abort: refuse },
-  });
+  const instance = new WebAssembly.Instance(module, { env: { memory, abort: refuse } });
   const exports = checkedExports(instance);
   let installed: LinearLevels | undefined;
   const install = (levels: LinearLevels) => {
@@ -27,6 +24,7 @@ export function createWasmLinearKernels(module?: WebAssembly.Module): LinearKern
   };
   return {
     name: "wasm",
+    simd: exports.isRelaxed() === 1 ? "relaxed" : "baseline",
     heapBase: exports.heapBase(),
     get buffer() {
       return memory.buffer;
