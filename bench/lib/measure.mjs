@@ -38,6 +38,28 @@ export function interleave(contestants, rounds) {
   return samples;
 }
 
+/**
+ * As `interleave`, one call a sample, with `before` untimed before each; calls may be promises.
+ *
+ * @param {Record<string, () => unknown>} contestants
+ * @param {number} rounds
+ * @param {() => void} before
+ */
+export async function interleaveAfter(contestants, rounds, before) {
+  const samples = Object.fromEntries(Object.keys(contestants).map((name) => [name, []]));
+  const warmUp = 3;
+  for (let round = -warmUp; round < rounds; round++) {
+    for (const [name, run] of Object.entries(contestants)) {
+      before();
+      const start = performance.now();
+      await run();
+      const ms = performance.now() - start;
+      if (round >= 0) samples[name].push(ms);
+    }
+  }
+  return samples;
+}
+
 /** Median, and the 10th and 90th percentile. */
 export function spread(numbers) {
   const sorted = [...numbers].sort((a, b) => a - b);

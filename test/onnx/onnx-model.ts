@@ -25,6 +25,8 @@ export type OnnxValue = Omit<OnnxTensor, "data">;
 
 export interface OnnxNode {
   readonly operator: string;
+  /** @defaultValue ONNX's own; of others, the first version */
+  readonly domain?: string;
   readonly inputs: readonly string[];
   readonly output: string;
   readonly attributes?: Readonly<Record<string, number>>;
@@ -48,11 +50,18 @@ export function encodeModel({ nodes, inputs, constants, output }: OnnxModel): Bu
     ...inputs.map((input) => field(11, encodeValue(input))),
     field(12, encodeValue(output)),
   );
-  const opset = message(text(1, ""), integer(2, 21));
-  return message(integer(1, 10), field(7, graph), field(8, opset));
+  const domains = new Set(
+    nodes.map(({ domain }) => domain).filter((domain) => domain !== undefined),
+  );
+  return message(
+    integer(1, 10),
+    field(7, graph),
+    field(8, message(text(1, ""), integer(2, 21))),
+    ...[...domains].map((domain) => field(8, message(text(1, domain), integer(2, 1)))),
+  );
 }
 
-function encodeNode({ operator, inputs, output, attributes = {} }: OnnxNode): Buffer {
+function encodeNode({ operator, domain, inputs, output, attributes = {} }: OnnxNode): Buffer {
   return message(
     ...inputs.map((name) => text(1, name)),
     text(2, output),
@@ -60,6 +69,7 @@ function encodeNode({ operator, inputs, output, attributes = {} }: OnnxNode): Bu
     ...Object.entries(attributes).map(([name, value]) =>
       field(5, message(text(1, name), integer(3, value), integer(20, 2))),
     ),
+    ...(domain === undefined ? [] : [text(7, domain)]),
   );
 }
 
