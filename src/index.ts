@@ -55,7 +55,13 @@ export type { FloatArray } from "./tensor/float-array.ts";
 export type { CodingOptions } from "./tensor/options.ts";
 // LLM.int8: which columns the activations ask to keep in 16 bits.
 export { findOutlierColumns } from "./tensor/outliers.ts";
-export { type QuantizedBy, type QuantizeOptions, quantize } from "./tensor/quantize.ts";
+export {
+  type QuantizedBy,
+  type QuantizeOptions,
+  type QuantizeTarget,
+  quantize,
+} from "./tensor/quantize.ts";
+export { type QuantizeBatchOptions, quantizeBatch } from "./tensor/quantize-batch.ts";
 export type {
   Granularity,
   NestedAbsmax,

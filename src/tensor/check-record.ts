@@ -4,6 +4,7 @@ import { ArgumentError } from "../foundation/errors.ts";
 import { elementCountOf } from "../foundation/shape.ts";
 import { QUANT_TYPES, SCHEMES, schemeOf } from "../schemes/registry.ts";
 import { codeBytesOf } from "./code-bytes.ts";
+import { expectArray } from "./expect-array.ts";
 import { BLOCK_SIZES_4BIT, GRANULARITIES, LARGEST_BLOCK_SIZE, oneOf } from "./options.ts";
 import { checkedColumns } from "./outliers.ts";
 import type {
@@ -22,8 +23,9 @@ export function checkRecord(quantized: QuantizedTensor): number {
     throw new ArgumentError("quantized", "a record that quantize returned", quantized);
   }
   oneOf("quantized.quantType", QUANT_TYPES, quantized.quantType);
-  for (const [part, value] of Object.entries(quantized)) {
-    if (value === null) throw new ArgumentError(`quantized.${part}`, "a value, or no member", null);
+  for (const part in quantized) {
+    if (quantized[part as keyof QuantizedTensor] !== null) continue;
+    throw new ArgumentError(`quantized.${part}`, "a value, or no member", null);
   }
   const elementCount = elementCountOf(quantized.shape);
   const codeBytes = codeBytesOf(quantized.quantType, elementCount);
@@ -173,17 +175,3 @@ const FLOATS = ["Float32Array"];
 /** Codes are bytes, whatever they mean. */
 const BYTES = ["Uint8Array", "Int8Array"];
 const FLOATS_OR_BYTES = ["Float32Array", "Uint8Array"];
-
-/** By tag, not instanceof: arrays from another realm are welcome. */
-function expectArray(
-  argument: string,
-  array: ArrayLike<number>,
-  kinds: readonly string[],
-  length: number,
-): void {
-  const tag = Object.prototype.toString.call(array).slice(8, -1);
-  if (!kinds.includes(tag)) throw new ArgumentError(argument, `a ${kinds.join(" or ")}`, array);
-  if (array.length !== length) {
-    throw new ArgumentError(argument, `${length} elements`, array.length);
-  }
-}

@@ -56,11 +56,7 @@ export function dequantize(
     throw new ArgumentError("out", `${elementCount} elements`, target.elementCount);
   }
   const decoder = newDecoder(sharedWorkspace(options.kernels), quantized, target.dtype);
-  const codes = new Uint8Array(
-    quantized.codes.buffer,
-    quantized.codes.byteOffset,
-    quantized.codes.byteLength,
-  );
+  const codes = bytesOf(quantized.codes);
   const itemBytes = floatBytes(target.dtype);
   for (let start = 0; start < elementCount; start += decoder.tileElements) {
     const count = Math.min(decoder.tileElements, elementCount - start);
@@ -72,4 +68,9 @@ export function dequantize(
     restoreColumns(target, shape[1] as number, outlierColumns as Int32Array, outlierWeights);
   }
   return out;
+}
+
+function bytesOf(codes: Uint8Array | Int8Array): Uint8Array {
+  if (codes instanceof Uint8Array) return codes;
+  return new Uint8Array(codes.buffer, codes.byteOffset, codes.byteLength);
 }

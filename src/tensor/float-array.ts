@@ -2,6 +2,7 @@
 
 import { type FloatDtype, floatBytes } from "../foundation/dtype.ts";
 import { ArgumentError } from "../foundation/errors.ts";
+import { arrayTag } from "./expect-array.ts";
 
 /** Float16Array where the runtime has it (Node 24, browsers, Deno, Bun). */
 interface Float16ArrayLike extends ArrayBufferView {
@@ -41,7 +42,7 @@ export function floatBytesOf(
 
 function dtypeOf(array: FloatArray, dtype: FloatDtype | undefined, argument: string): FloatDtype {
   // By tag, not instanceof: arrays from another realm (frames, vm contexts) are welcome.
-  const tag = Object.prototype.toString.call(array).slice(8, -1);
+  const tag = arrayTag(array);
   const own = tag === "Float32Array" ? "float32" : tag === "Float16Array" ? "float16" : undefined;
   if (own !== undefined) {
     if (dtype !== undefined && dtype !== own) {

@@ -94,8 +94,43 @@ export interface CodingOptions {
   readonly mode?: QuantMode;
 }
 
+/** The last options, and what they mean: callers with many small tensors ask for the same. */
+let last: { readonly options: CodingOptions; readonly coding: Coding } | undefined;
+
 /** @throws ArgumentError naming the option, what it got and what is allowed */
 export function codingOf(options: CodingOptions): Coding {
+  if (last !== undefined && isSame(options, last.options)) return last.coding;
+  const { quantType, granularity, axis, blockSize, symmetric } = options;
+  const { doubleQuant, quantStorage, mode } = options;
+  const own = {
+    quantType,
+    granularity,
+    axis,
+    blockSize,
+    symmetric,
+    doubleQuant,
+    quantStorage,
+    mode,
+  };
+  const coding = newCoding(options);
+  last = { options: own as CodingOptions, coding };
+  return coding;
+}
+
+function isSame(one: CodingOptions, other: CodingOptions): boolean {
+  return (
+    one.quantType === other.quantType &&
+    one.blockSize === other.blockSize &&
+    one.doubleQuant === other.doubleQuant &&
+    one.mode === other.mode &&
+    one.granularity === other.granularity &&
+    one.axis === other.axis &&
+    one.symmetric === other.symmetric &&
+    one.quantStorage === other.quantStorage
+  );
+}
+
+function newCoding(options: CodingOptions): Coding {
   const quantType = oneOf("quantType", QUANT_TYPES, options.quantType ?? "nf4");
   const scheme = schemeOf(quantType);
   checkNames(options);

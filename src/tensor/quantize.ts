@@ -4,21 +4,30 @@ import type { FloatDtype } from "../foundation/dtype.ts";
 import { ArgumentError } from "../foundation/errors.ts";
 import { elementCountOf } from "../foundation/shape.ts";
 import type { KernelChoice } from "../kernels/kernel-set.ts";
-import type {
-  QuantType,
-  QuantType4,
-  QuantTypeAffine,
-  QuantTypeFloat,
+import {
+  type QuantType,
+  type QuantType4,
+  type QuantTypeAffine,
+  type QuantTypeFloat,
+  SCHEMES,
 } from "../schemes/registry.ts";
 import { codeBytesOf, storageBytes } from "./code-bytes.ts";
 import { codebookOfLevels } from "./codebooks.ts";
 import { sharedWorkspace } from "./default-workspace.ts";
 import { encodeAll } from "./encode-all.ts";
 import type { EncodeJob } from "./encoder.ts";
+import { expectArray } from "./expect-array.ts";
 import { type FloatArray, type FloatBytes, floatBytesOf } from "./float-array.ts";
 import { newEncoder } from "./new-encoder.ts";
-import { type Coding, type CodingOptions, codingOf, type RowCoding } from "./options.ts";
+import {
+  type CodebookCoding,
+  type Coding,
+  type CodingOptions,
+  codingOf,
+  type RowCoding,
+} from "./options.ts";
 import { quantizeRows } from "./quantize-rows.ts";
+import { fitsTile, quantizeTile } from "./quantize-tile.ts";
 import type {
   Quantized4Bit,
   QuantizedAffine,
@@ -27,8 +36,16 @@ import type {
   QuantizedInt8,
   QuantizedTensor,
 } from "./quantized-tensor.ts";
-import { recordOf } from "./record.ts";
+import { codebookRecord, recordOf } from "./record.ts";
 import type { Workspace } from "./workspace.ts";
+
+/** Arrays of a codebook's record. */
+export interface QuantizeTarget {
+  /** ceil(n / 2) bytes at 4 bits, n at 8. */
+  readonly codes: Uint8Array;
+  /** ceil(n / blockSize) f32. */
+  readonly absmax: Float32Array;
+}
 
 export interface QuantizeOptions extends CodingOptions {
   /** Row-major shape. @defaultValue [weights.length] */
@@ -51,6 +68,11 @@ export interface QuantizeOptions extends CodingOptions {
   readonly nestedOffset?: number;
   /** Let NaN and infinity through. @defaultValue false */
   readonly allowNonFinite?: boolean;
+  /**
+   * nf4, fp4, af4 and dynamic8 without double quantization: where codes and absmax go, which the
+   * record then holds. Undefined content after an error.
+   */
+  readonly out?: QuantizeTarget;
   /** @defaultValue "auto": WASM where it runs, the scalar reference elsewhere */
   readonly kernels?: KernelChoice;
 }
@@ -109,6 +131,16 @@ function quantizeAll(
   const { allowNonFinite, nestedOffset } = options;
   if (coding.family === "codebook") storageBytes(coding.quantStorage, elementCount);
   const code = coding.quantType === "dynamic8" ? codebookOfLevels(options.code) : undefined;
+  const base = { shape: [...shape], dtype, kernels: workspace.report };
+  const out = targetOf(coding, elementCount, options.out);
+  if (coding.family === "codebook" && fitsTile(coding, input)) {
+    const codebook = code ?? SCHEMES[coding.quantType].codebook();
+    const absmax = out?.absmax ?? new Float32Array(Math.ceil(elementCount / coding.blockSize));
+    const codes = out?.codes ?? new Uint8Array(codeBytesOf(coding.quantType, elementCount));
+    if (quantizeTile(workspace, coding, codebook, input, codes, absmax)) {
+      return codebookRecord(base, coding, codes, absmax, code?.levels.slice());
+    }
+  }
   const job: EncodeJob = {
     coding,
     dtype,
@@ -117,16 +149,39 @@ function quantizeAll(
     allowNonFinite,
     nestedOffset: nestedOffset === undefined ? undefined : Math.fround(nestedOffset),
   };
-  const codes = new Uint8Array(codeBytesOf(coding.quantType, elementCount));
+  const codes = out?.codes ?? new Uint8Array(codeBytesOf(coding.quantType, elementCount));
   const { scales } = encodeAll(newEncoder(workspace, job), input, codes);
-  const base = { shape: [...shape], dtype, kernels: workspace.report };
+  if (out !== undefined && scales.family === "codebook") {
+    out.absmax.set(scales.absmax);
+    return codebookRecord(base, coding as CodebookCoding, codes, out.absmax, code?.levels.slice());
+  }
   return recordOf(base, coding, codes, scales, code?.levels.slice());
+}
+
+/** @throws ArgumentError for arrays of other lengths or types, or where there is no such target */
+function targetOf(
+  coding: Coding,
+  elementCount: number,
+  out: QuantizeTarget | undefined,
+): QuantizeTarget | undefined {
+  if (out === undefined) return undefined;
+  if (coding.family !== "codebook" || coding.doubleQuant) {
+    const expected = "none, except for a codebook without doubleQuant";
+    throw new ArgumentError("out", expected, out);
+  }
+  expectArray("out.codes", out.codes, ["Uint8Array"], codeBytesOf(coding.quantType, elementCount));
+  const blocks = Math.ceil(elementCount / coding.blockSize);
+  expectArray("out.absmax", out.absmax, ["Float32Array"], blocks);
+  return out;
 }
 
 /** An option that would do nothing is a misunderstanding. */
 function refuseInapplicable(coding: Coding, options: QuantizeOptions): void {
   const { quantType } = coding;
-  const { code, threshold, outlierColumns, nestedOffset } = options;
+  const { code, threshold, outlierColumns, nestedOffset, out } = options;
+  if (out !== undefined && coding.family === "rows") {
+    throw new ArgumentError("out", "none for llm-int8", out);
+  }
   if (code !== undefined && quantType !== "dynamic8") {
     throw new ArgumentError("code", `none for ${quantType}, whose levels are fixed`, code);
   }

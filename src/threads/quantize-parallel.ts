@@ -40,8 +40,8 @@ export async function quantizeParallel<Type extends QuantType = "nf4">(
   const coding = codingOf(own);
   const input = floatBytesOf(weights, own.dtype, "weights");
   const shape = own.shape ?? [input.elementCount];
-  const { allowNonFinite, code, threshold, outlierColumns, nestedOffset } = own;
-  const isSpecial = [code, threshold, outlierColumns, nestedOffset].some(
+  const { allowNonFinite, code, threshold, outlierColumns, nestedOffset, out } = own;
+  const isSpecial = [code, threshold, outlierColumns, nestedOffset, out].some(
     (option) => option !== undefined,
   );
   if (elementCountOf(shape) !== input.elementCount) {
