@@ -17,15 +17,7 @@ import { sha256 } from "./sha256.mjs";
  */
 export async function run(doors, answers, expected) {
   const { core } = doors;
-  const checks = [];
-  const check = async (name, body) => {
-    try {
-      await body();
-      checks.push({ name, problem: "" });
-    } catch (error) {
-      checks.push({ name, problem: `${error?.name}: ${error?.message ?? error}` });
-    }
-  };
+  const { check, checks } = checklist();
 
   let report = { name: "none", simd: "none", reason: "did not load" };
   await check("load: the doors are there", () => {
@@ -131,6 +123,20 @@ export async function run(doors, answers, expected) {
   return { kernels: report, checks };
 }
 
+/** Collects what was checked, and what came of it. */
+export function checklist() {
+  const checks = [];
+  const check = async (name, body) => {
+    try {
+      await body();
+      checks.push({ name, problem: "" });
+    } catch (error) {
+      checks.push({ name, problem: `${error?.name}: ${error?.message ?? error}` });
+    }
+  };
+  return { check, checks };
+}
+
 /** What quantwise makes of a case, part by part. */
 export function answersOf(core, { quantType, options, input }, kernels) {
   const record = core.quantize(inputOf(input), {
@@ -233,7 +239,7 @@ function withoutRelaxedSimd(call) {
   }
 }
 
-function same(actual, expected, what = "value") {
+export function same(actual, expected, what = "value") {
   if (actual !== expected) {
     throw new Error(`${what}: expected ${String(expected)}, received ${String(actual)}`);
   }

@@ -19,6 +19,13 @@ const SETTINGS = [
   { words: ", CSP without", headers: policy(STRICT), expected: REFERENCE },
 ];
 
+/** Threads need nothing of that; shared memory needs isolation. */
+const THREADS = [
+  { words: " threads", headers: {} },
+  { words: " threads, isolated", headers: ISOLATED, isIsolated: true },
+  { words: " threads, CSP", headers: policy(`${STRICT} 'wasm-unsafe-eval'`) },
+];
+
 /** Where a policy does not forbid it. */
 const USUAL = { chromium: RELAXED, firefox: RELAXED, webkit: BASELINE };
 
@@ -36,7 +43,7 @@ function row(
   name,
   browser,
   script,
-  { headers, expected = USUAL[browser], isIsolated = false, flags = [] },
+  { headers, expected = USUAL[browser], isIsolated = false, flags = [], entry },
 ) {
   return {
     name,
@@ -45,6 +52,10 @@ function row(
       const rewrite = (file, text) =>
         file.startsWith("suite/") ? withPaths(text, quantwise, BASE, ["browser", "default"]) : text;
       const page = { folder: project, script: `suite/${script}`, expected, headers, rewrite };
+      if (entry !== undefined) {
+        // WebKitGTK ships without shared memory.
+        page.expected = { entry, hasSharedMemory: isIsolated && browser !== "webkit" };
+      }
       const found = await browsers.visit(browser, page, flags);
       if (found.problem !== undefined) return failedRow(found.problem);
       const checks = [...found.checks];
@@ -64,6 +75,11 @@ export const browsers = [
       row(`${browser} page${words}`, browser, "page.mjs", settings),
       row(`${browser} worker${words}`, browser, "page-with-worker.mjs", settings),
     ]),
+  ),
+  ...Object.keys(BROWSERS).flatMap((browser) =>
+    THREADS.map(({ words, ...settings }) =>
+      row(`${browser}${words}`, browser, "page.mjs", { ...settings, entry: "./threads-entry.mjs" }),
+    ),
   ),
   ...WITHOUT.map(({ name, browser, ...settings }) => row(name, browser, "page.mjs", settings)),
 ];

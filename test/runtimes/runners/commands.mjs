@@ -12,18 +12,22 @@ const deno = program(".bin/deno");
 const bun = program(".bin/bun");
 const CHECKPOINT = join(root, "test/vectors/checkpoints/llama_tiny_bf16/model.safetensors");
 
-/** The suite as a program. */
-function suite(name, command, flags, expected = RELAXED, env = {}) {
+/** The suite, or another entry, as a program. */
+function suite(name, command, flags, expected = RELAXED, env = {}, script = "cli.mjs") {
   return {
     name,
     version: () => versionOf(command),
     run: ({ suite: folder }) =>
-      rowOfProgram(command, [...flags, join(folder, "cli.mjs"), JSON.stringify(expected)], {
+      rowOfProgram(command, [...flags, join(folder, script), JSON.stringify(expected)], {
         cwd: folder,
         env,
       }),
   };
 }
+
+/** The door `threads`. */
+const threads = (name, command, flags) =>
+  suite(`${name} threads`, command, flags, { hasSharedMemory: true }, {}, "threads-cli.mjs");
 
 /** The door `node`: its bytes equal those of Node 20. */
 function files(name, command, flags, required = "") {
@@ -180,6 +184,10 @@ export const commands = [
   ...[20, 22, 24, 26].map((major) =>
     doctor(`node ${major} doctor`, node(major), [], ofNode(major)),
   ),
+  ...[20, 22, 24, 26].map((major) => threads(`node ${major}`, node(major), [])),
+  // A worker's module is read: that alone is asked for.
+  threads("deno", deno, ["run", "--no-prompt", "--allow-read"]),
+  threads("bun", bun, ["run"]),
   doctor("deno doctor", deno, ["run", "--no-prompt", "-A"], RELAXED),
   doctor("bun doctor", bun, ["run"], RELAXED),
   relaxedKernels,
