@@ -24,6 +24,7 @@ export {
   type WrittenFile,
 } from "./convert.ts";
 export type { LayoutName, OutputTensor, Role } from "./layouts/layout.ts";
+export { ModelWeights } from "./model-weights.ts";
 export {
   exactSizes,
   forwardSizes,

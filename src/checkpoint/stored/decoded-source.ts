@@ -45,7 +45,7 @@ export class DecodedSource implements ByteSource {
       const first = at - (at % alignment);
       const last = Math.min(first + tileElements, Math.ceil(end / alignment) * alignment);
       const count = Math.min(last, this.#elementCount) - first;
-      const codes = await this.#readCodes(first, count);
+      const codes = await this.codes(first, count);
       const decoded = this.#decoder.decode(codes, first, count);
       const from = (at - first) * this.#itemBytes;
       const piece = decoded.subarray(from, from + target.byteLength - filled);
@@ -62,7 +62,7 @@ export class DecodedSource implements ByteSource {
 
   /** Decoded values with what is known of their codes; views that live until the next call. */
   async piece(start: number, elementCount: number): Promise<DecodedPiece> {
-    const codes = await this.#readCodes(start, elementCount);
+    const codes = await this.codes(start, elementCount);
     const wide = this.#decoder.wideCodes(codes, start, elementCount).slice();
     const bytes = this.#decoder.decode(codes, start, elementCount);
     return {
@@ -72,8 +72,8 @@ export class DecodedSource implements ByteSource {
     };
   }
 
-  /** Codes as a record has them: signed, and flat over the rows. */
-  async #readCodes(start: number, elementCount: number): Promise<Uint8Array> {
+  /** Codes as a record has them: signed, and flat over the rows; they live until the next call. */
+  async codes(start: number, elementCount: number): Promise<Uint8Array> {
     const { codes, packedRows, coding, shape } = this.#weight;
     const { file, entry } = codes;
     const offset = file.dataStart + entry.begin;
