@@ -47,4 +47,16 @@ describe("the examples run as they stand", () => {
     expect(text).toMatch(/^model\.safetensors: 191208 -> \d+ bytes, 61 tensors$/m);
     expect(text).toContain('"quant_method": "bitsandbytes"');
   });
+
+  it("mlp and transformer-block: 4-bit weights, nearly the float result", async () => {
+    const cosines = (text: string) =>
+      [...text.matchAll(/^cosine.*: +(\S+)$/gm)].map(([, value]) => Number(value));
+    const mlp = (await output("mlp.mjs")).toString();
+    expect(mlp).toMatch(/^nf4, wasm: 10240 bytes of weights$/m);
+    const block = (await output("transformer-block.mjs")).toString();
+    const [float, int8, whole] = [...cosines(mlp), ...cosines(block)];
+    expect(float).toBeGreaterThan(0.985);
+    expect(int8).toBeGreaterThan(0.985);
+    expect(whole).toBeGreaterThan(0.99);
+  });
 });
