@@ -79,37 +79,41 @@ function quantizedReadable(
   options: QuantizeStreamOptions,
   workspace: Workspace,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const cancelled = new AbortController();
-  // Ends the input: when the reader cancels, or when the caller's signal says so.
+  // Ends everything: when the reader cancels, or when the caller's signal says so.
   const stop = new AbortController();
-  const onAbort = () => stop.abort(options.signal?.reason);
-  if (options.signal?.aborted === true) onAbort();
-  else options.signal?.addEventListener("abort", onAbort, { once: true });
-  const input = new ByteStream(source, options.name ?? "stream", stop.signal);
+  let isCancelled = false;
   // The reader's wish for a chunk may come before the chunk is ready, or after.
   let isWanted = false;
   let wake = () => {};
+  const onAbort = () => {
+    stop.abort(options.signal?.reason);
+    // The reader may have stalled.
+    wake();
+  };
+  if (options.signal?.aborted === true) onAbort();
+  else options.signal?.addEventListener("abort", onAbort, { once: true });
+  const input = new ByteStream(source, options.name ?? "stream", stop.signal);
 
   return new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       start(controller) {
         const emit = async (bytes: Uint8Array) => {
-          while (!isWanted && !cancelled.signal.aborted) {
+          while (!isWanted && !stop.signal.aborted) {
             await new Promise<void>((resolve) => {
               wake = resolve;
             });
           }
-          cancelled.signal.throwIfAborted();
+          stop.signal.throwIfAborted();
           isWanted = false;
           controller.enqueue(new Uint8Array(bytes));
         };
         void quantizeForward(input, emit, options, workspace)
           .then(
             () => {
-              if (!cancelled.signal.aborted) controller.close();
+              if (!isCancelled) controller.close();
             },
             (error: unknown) => {
-              if (!cancelled.signal.aborted) controller.error(error);
+              if (!isCancelled) controller.error(error);
             },
           )
           .finally(() => options.signal?.removeEventListener("abort", onAbort));
@@ -119,7 +123,7 @@ function quantizedReadable(
         wake();
       },
       async cancel(reason) {
-        cancelled.abort(reason);
+        isCancelled = true;
         stop.abort(reason);
         wake();
         await input.cancel(reason);

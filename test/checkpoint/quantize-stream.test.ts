@@ -330,6 +330,18 @@ describe("the flow", () => {
     expect(source.cancelled()).toBeDefined();
   });
 
+  it("ends at its signal though its reader has stalled", async () => {
+    const controller = new AbortController();
+    const source = sourceOf(big, chunkBytes);
+    const reader = pipe(source, { signal: controller.signal }).getReader();
+    await reader.read();
+    await settled();
+    const reason = new Error("nobody reads");
+    controller.abort(reason);
+    expect(await errorOf(reader.closed)).toBe(reason);
+    expect(source.cancelled()).toBeDefined();
+  });
+
   it("fails at once with a signal that was aborted before", async () => {
     const reason = new Error("too late");
     const options = { signal: AbortSignal.abort(reason) };
