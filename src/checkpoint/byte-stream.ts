@@ -5,9 +5,40 @@ import { ArgumentError, FormatError } from "../foundation/errors.ts";
 
 const LENGTH_BYTES = 8;
 
+/** Read at once where the stream fills a buffer of ours. */
+const BUFFER_BYTES = 1 << 18;
+
+interface Reader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
+  cancel(reason: unknown): Promise<void>;
+}
+
+/**
+ * Reads a byte stream into one buffer again and again: gigabytes make no garbage. A chunk is to be
+ * used before the next is read. Undefined where the stream or the runtime cannot.
+ */
+function bufferReader(stream: ReadableStream<Uint8Array>): Reader | undefined {
+  let reader: ReadableStreamBYOBReader;
+  try {
+    reader = stream.getReader({ mode: "byob" });
+  } catch {
+    return undefined;
+  }
+  let buffer = new ArrayBuffer(BUFFER_BYTES);
+  return {
+    async read() {
+      const { done, value } = await reader.read(new Uint8Array(buffer));
+      // The buffer moves into the answer.
+      if (value !== undefined) buffer = value.buffer;
+      return { done, value };
+    },
+    cancel: (reason) => reader.cancel(reason),
+  };
+}
+
 export class ByteStream {
   readonly name: string;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: Reader;
   #rest: Uint8Array = new Uint8Array(0);
   #position = 0;
   #closed = false;
@@ -15,11 +46,16 @@ export class ByteStream {
 
   /** @param signal aborting it cancels the stream; every later read throws its reason */
   constructor(stream: ReadableStream<Uint8Array>, name: string, signal?: AbortSignal) {
-    this.#reader = stream.getReader();
+    this.#reader = bufferReader(stream) ?? stream.getReader();
     this.name = name;
     this.#signal = signal;
     if (signal?.aborted === true) void this.cancel(signal.reason);
     else signal?.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** Bytes that were taken so far: where it stands still, the other side is silent. */
+  get position(): number {
+    return this.#position;
   }
 
   readonly #onAbort = () => void this.cancel(this.#signal?.reason);
