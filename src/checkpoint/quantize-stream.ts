@@ -137,7 +137,8 @@ function quantizedReadable(
  * Reads a whole safetensors file from `input` and emits the quantized one. Where `input` is a byte
  * stream and `emit` copies or sends, nothing is left to the garbage collector.
  *
- * @param emit takes the bytes in order; their memory is used again when its promise settles
+ * @param emit takes the bytes in order, first the whole header; their memory is used again when its
+ * promise settles
  * @returns bytes emitted
  */
 export async function quantizeForward(

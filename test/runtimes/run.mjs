@@ -12,6 +12,7 @@ import { bundlers } from "./runners/bundlers.mjs";
 import { commands } from "./runners/commands.mjs";
 import { edges } from "./runners/edges.mjs";
 import { examplesBrowser } from "./runners/examples-browser.mjs";
+import { examplesCloudflare } from "./runners/examples-cloudflare.mjs";
 import { examplesDeno } from "./runners/examples-deno.mjs";
 import { handles } from "./runners/handles.mjs";
 import { packaging } from "./runners/packaging.mjs";
@@ -25,6 +26,7 @@ const all = [
   ...browsers,
   ...handles,
   ...examplesBrowser,
+  ...examplesCloudflare,
   ...examplesDeno,
 ];
 const chosen = all.filter(
