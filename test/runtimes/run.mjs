@@ -16,6 +16,7 @@ import { examplesCloudflare } from "./runners/examples-cloudflare.mjs";
 import { examplesDeno } from "./runners/examples-deno.mjs";
 import { handles } from "./runners/handles.mjs";
 import { packaging } from "./runners/packaging.mjs";
+import { s3 } from "./runners/s3.mjs";
 
 const words = process.argv.slice(2);
 const all = [
@@ -25,6 +26,7 @@ const all = [
   ...bundlers,
   ...browsers,
   ...handles,
+  ...s3,
   ...examplesBrowser,
   ...examplesCloudflare,
   ...examplesDeno,

@@ -1,6 +1,7 @@
 /** Child processes with a time limit; what they leave behind is ended with them. */
 
 import { spawn } from "node:child_process";
+import { createServer } from "node:net";
 
 /** @returns exit code, standard output and error; a process over its limit is ended */
 export function execute(command, args, { cwd, env, seconds = 120 } = {}) {
@@ -58,4 +59,14 @@ export function stop(child) {
   } catch {
     // It ended by itself.
   }
+}
+
+/** A port of this machine where nobody listens yet. */
+export function freePort() {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
 }

@@ -1,14 +1,13 @@
 /** Edge runtimes: workerd, through wrangler's bundle and raw, and Vercel's EdgeVM. */
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join, relative } from "node:path";
 import { EdgeVM } from "@edge-runtime/vm";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 import { withPaths } from "../lib/doors.mjs";
 import { ofNode, REFERENCE, RELAXED } from "../lib/expected.mjs";
-import { must, start, stop } from "../lib/processes.mjs";
+import { freePort, must, start, stop } from "../lib/processes.mjs";
 import { program } from "../lib/project.mjs";
 import { rowOf, versionOf } from "../lib/rows.mjs";
 
@@ -133,15 +132,6 @@ async function resultOf(response) {
   const text = await response.text();
   if (!response.ok) throw new Error(`status ${response.status}: ${text.slice(0, 2000)}`);
   return JSON.parse(text);
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** Vercel's: one bundled script. Its production forbids compiling bytes, as `isStrict`. */

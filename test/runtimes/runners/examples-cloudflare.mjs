@@ -17,7 +17,7 @@ const cloudflareExample = {
   version: () => JSON.parse(readFileSync(program("miniflare/package.json"), "utf8")).version,
   run: async (context) => {
     const worker = await startWorker(context, VARS);
-    const library = await import(pathToFileURL(join(context.package, "build/js/index.js")).href);
+    const library = await import(pathToFileURL(join(context.package, "build/js/checkpoint.js")).href);
     const checks = new Checks();
     try {
       for (const [name, check] of [...bodyChecks, ...objectChecks])
@@ -25,7 +25,7 @@ const cloudflareExample = {
     } finally {
       await worker.dispose();
     }
-    const row = rowOf({ kernels: { name: "wasm", reason: "" }, checks: checks.checks });
+    const row = rowOf({ kernels: { name: "-", reason: "" }, checks: checks.checks });
     if (row.problems.length > 0) console.log(worker.log.join("").slice(-10_000));
     return row;
   },
