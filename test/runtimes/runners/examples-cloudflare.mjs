@@ -17,7 +17,9 @@ const cloudflareExample = {
   version: () => JSON.parse(readFileSync(program("miniflare/package.json"), "utf8")).version,
   run: async (context) => {
     const worker = await startWorker(context, VARS);
-    const library = await import(pathToFileURL(join(context.package, "build/js/checkpoint.js")).href);
+    const library = await import(
+      pathToFileURL(join(context.package, "build/js/checkpoint.js")).href
+    );
     const checks = new Checks();
     try {
       for (const [name, check] of [...bodyChecks, ...objectChecks])
