@@ -1,14 +1,21 @@
 // Weights in memory on 1, 2, … threads against `quantize` in one, in the same rounds.
 //
-//   npm run bench:threads [million weights]
+//   node bench/threads.bench.mjs [million weights] [--write]
+//
+// --write records bench/results-threads.md. Run `npm run build` first.
 
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
+import { parseArgs } from "node:util";
 import { quantize } from "../build/js/index.js";
 import { createThreadPool, quantizeParallel } from "../build/js/threads-node.js";
 import { spread } from "./lib/measure.mjs";
 
-const MILLIONS = Number(process.argv[2] ?? 64);
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { write: { type: "boolean", default: false } },
+});
+const MILLIONS = Number(positionals[0] ?? 64);
 const ROUNDS = 15;
 const count = MILLIONS << 20;
 const cores = availableParallelism();
@@ -51,9 +58,7 @@ for (const options of [{ quantType: "nf4" }, { quantType: "int8" }]) {
 }
 for (const pool of pools.values()) await pool.close();
 
-writeFileSync(
-  new URL("results-threads.md", import.meta.url),
-  `# Threads
+const text = `# Threads
 
 Made by \`npm run bench:threads\`: Node ${process.version}, ${cores} cores of ${cpus()[0].model.trim()}, ${new Date().toISOString().slice(0, 10)}.
 ${MILLIONS} × 2^20 f32 weights in memory, blocks of 64, double quantized (nf4); ${ROUNDS} interleaved rounds, median and
@@ -62,8 +67,8 @@ ${MILLIONS} × 2^20 f32 weights in memory, blocks of 64, double quantized (nf4);
 | | | ms | spread | speed |
 |---|---|--:|--:|--:|
 ${report.join("\n")}
-`,
-);
+`;
+if (flags.write) writeFileSync(new URL("results-threads.md", import.meta.url), text);
 
 /** Sums of three uniform numbers: near enough to a normal distribution. */
 function normalWeights(weights) {

@@ -1,7 +1,9 @@
 // The rows of the kernel benchmark: what runs, against what, and which ratio is asked for.
 
+import { affineRows } from "./affine-rows.mjs";
 import * as plain from "./plain-js.mjs";
 import { runRows } from "./run-rows.mjs";
+import { isOutOfCache, targetsOf } from "./targets.mjs";
 
 /**
  * @typedef {object} Row
@@ -10,20 +12,15 @@ import { runRows } from "./run-rows.mjs";
  * @property {{ memcpy?: number, naive?: number, tuned?: number }} targets  ratios to reach
  */
 
-/** Targets of the design's section 11, in cache and out of cache. */
-const TARGETS = {
-  absmax: [{ memcpy: 1 }, { memcpy: 2.2 }],
-  quantize: [{ memcpy: 0.16, tuned: 12, naive: 40 }, { memcpy: 0.75 }],
-  dequantize: [{ memcpy: 0.5, naive: 10 }, { memcpy: 1.6 }],
-  dequantizeHalf: [{ memcpy: 0.6 }, { memcpy: 2.4 }],
-  quantize8: [{ memcpy: 0.06 }, {}],
-};
-
-/** Rows for `count` values that lie in the memory of `kernels`. */
-export function kernelRows(kernels, schemes, count) {
-  const outOfCache = count > 1 << 20;
+/**
+ * Rows for `count` values, a multiple of 1,024, that lie in the memory of `kernels`.
+ *
+ * @param {string} engine whose targets
+ */
+export function kernelRows(kernels, schemes, count, engine = "node 20") {
+  const outOfCache = isOutOfCache(count);
   const { NF4, FP4, dynamic8 } = schemes;
-  const targets = (name) => TARGETS[name]?.[outOfCache ? 1 : 0] ?? {};
+  const targets = targetsOf(engine, count);
 
   const valuesPtr = kernels.allocate(4 * count);
   const copyPtr = kernels.allocate(4 * count);
@@ -34,14 +31,16 @@ export function kernelRows(kernels, schemes, count) {
   const absmaxPtr = kernels.allocate(count / 16);
   const windowPtr = kernels.allocate(6 * WINDOW);
   const places = { valuesPtr, copyPtr, codesPtr };
-  const rowsOfRuns = runRows(kernels, schemes, { ...places, memcpy: () => memcpy() }, count);
+  const copying = { ...places, memcpy: () => memcpy() };
+  fillNormal(new Float32Array(kernels.buffer, valuesPtr, count));
+  const rowsOfIntegers = affineRows(kernels, schemes, copying, count, targets);
+  const rowsOfRuns = runRows(kernels, schemes, copying, count);
   const { buffer } = kernels;
   const values = new Float32Array(buffer, valuesPtr, count);
   const copy = new Float32Array(buffer, copyPtr, count);
   const absmax = new Float32Array(buffer, absmaxPtr, count / 64);
   const nibbles = new Uint8Array(buffer, nibblesPtr, count / 2);
   const codes = new Uint8Array(buffer, codesPtr, count);
-  fillNormal(values);
   kernels.convert("float32", "bfloat16", valuesPtr, bf16Ptr, count);
   kernels.convert("float32", "float16", valuesPtr, f16Ptr, count);
   const memcpy = () => copy.set(values);
@@ -86,7 +85,7 @@ export function kernelRows(kernels, schemes, count) {
             naive: () => plain.naiveQuantize(js.values, js.codes, js.absmax, nf4Thresholds),
           }),
         },
-        targets: input === "float16" ? {} : targets("quantize"),
+        targets: targets(input === "float16" ? "quantizeF16" : "quantize"),
       });
     }
     for (const output of ["float32", "bfloat16", "float16"]) {
@@ -124,7 +123,7 @@ export function kernelRows(kernels, schemes, count) {
           naive: () => plain.naiveQuantize8(js.values, codes, js.absmax, midpoints8),
         }),
       },
-      targets: targets("quantize8"),
+      targets: targets("quantizeDynamic8"),
     },
     {
       name: "dynamic8 dequantize f32",
@@ -133,7 +132,7 @@ export function kernelRows(kernels, schemes, count) {
         ours: () =>
           kernels.dequantize8(dynamic8(), "float32", codesPtr, absmaxPtr, copyPtr, count, 256),
       },
-      targets: {},
+      targets: targets("dequantizeDynamic8"),
     },
   );
   for (const [from, to] of [
@@ -148,8 +147,9 @@ export function kernelRows(kernels, schemes, count) {
       targets: {},
     });
   }
-  rows.push(...rowsOfRuns);
-  rows.push(...windowRows(kernels, schemes, { values, nibbles, absmax, windowPtr }, count));
+  const window = { values, nibbles, absmax, windowPtr };
+  rows.push(...rowsOfIntegers, ...rowsOfRuns);
+  rows.push(...windowRows(kernels, schemes, window, count, targets));
   rows.push({
     name: "LLM.int8 quantize bf16",
     contestants: {
@@ -166,7 +166,7 @@ export function kernelRows(kernels, schemes, count) {
 const WINDOW = 1 << 18;
 
 /** Arrays outside WASM memory, copied through a window of it. */
-function windowRows(kernels, { NF4 }, { values, nibbles, absmax, windowPtr }, count) {
+function windowRows(kernels, { NF4 }, { values, nibbles, absmax, windowPtr }, count, targets) {
   const window = Math.min(WINDOW, count);
   const source = values.slice();
   const decoded = new Float32Array(count);
@@ -197,23 +197,22 @@ function windowRows(kernels, { NF4 }, { values, nibbles, absmax, windowPtr }, co
       decoded.set(windowValues, at);
     }
   };
-  const outOfCache = count > WINDOW;
   return [
     {
       name: "NF4 quantize, JS arrays through 1 MB",
       contestants: { memcpy, ours: quantize },
-      targets: outOfCache ? { memcpy: 0.45 } : {},
+      targets: targets("arraysQuantize"),
     },
     {
       name: "NF4 dequantize, JS arrays through 1 MB",
       contestants: { memcpy, ours: dequantize },
-      targets: outOfCache ? { memcpy: 0.8 } : {},
+      targets: targets("arraysDequantize"),
     },
   ];
 }
 
 /** Box and Muller, from a fixed seed. */
-function fillNormal(values) {
+export function fillNormal(values) {
   let state = 1;
   const uniform = () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

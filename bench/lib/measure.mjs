@@ -1,29 +1,36 @@
 // Interleaved timing: every contestant runs in every round, so that a clock that swings (shared
 // machines do) swings for all of them, and ratios are taken within a round.
 
-/** Shortest time that one sample may take, so that the timer's step does not matter. */
-const SAMPLE_MS = 1;
+/**
+ * @typedef {object} Pace
+ * @property {number} warmMs  how long each contestant runs before it is timed
+ * @property {number} sampleMs  shortest time of one sample, so that the timer's step does not matter
+ */
+const USUAL = { warmMs: 40, sampleMs: 1 };
+
+/** For trying that a benchmark runs. */
+export const QUICK = { warmMs: 0, sampleMs: 0 };
 
 /**
  * @param {Record<string, () => void>} contestants  what to run
  * @param {number} rounds
+ * @param {Pace} pace
  * @returns {Record<string, number[]>} milliseconds of one call, by contestant and round
  */
-export function interleave(contestants, rounds) {
+export function interleave(contestants, rounds, { warmMs, sampleMs } = USUAL) {
   const names = Object.keys(contestants);
   const repeats = {};
   for (const name of names) {
     const run = contestants[name];
-    const warmUntil = performance.now() + 40;
+    const warmStart = performance.now();
     let calls = 0;
-    let elapsed = 0;
     do {
-      const start = performance.now();
       run();
-      elapsed = performance.now() - start;
       calls++;
-    } while (performance.now() < warmUntil && calls < 10_000);
-    repeats[name] = Math.max(1, Math.ceil(SAMPLE_MS / Math.max(elapsed, 1e-4)));
+    } while (performance.now() < warmStart + warmMs && calls < 10_000);
+    // The mean: a page's clock may stand still over one call.
+    const elapsed = (performance.now() - warmStart) / calls;
+    repeats[name] = Math.max(1, Math.ceil(sampleMs / Math.max(elapsed, 1e-4)));
   }
   const samples = Object.fromEntries(names.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
@@ -32,28 +39,30 @@ export function interleave(contestants, rounds) {
       const count = repeats[name];
       const start = performance.now();
       for (let i = 0; i < count; i++) run();
-      samples[name].push((performance.now() - start) / count);
+      // A page's clock may stand still over a quick sample.
+      samples[name].push(Math.max(performance.now() - start, 1e-6) / count);
     }
   }
   return samples;
 }
 
 /**
- * As `interleave`, one call a sample, with `before` untimed before each; calls may be promises.
+ * As `interleave`, a fixed number of calls a sample, with `before` untimed before each sample; calls
+ * may be promises.
  *
  * @param {Record<string, () => unknown>} contestants
  * @param {number} rounds
  * @param {() => void} before
  */
-export async function interleaveAfter(contestants, rounds, before) {
+export async function interleaveAfter(contestants, rounds, before, calls = 1) {
   const samples = Object.fromEntries(Object.keys(contestants).map((name) => [name, []]));
   const warmUp = 3;
   for (let round = -warmUp; round < rounds; round++) {
     for (const [name, run] of Object.entries(contestants)) {
       before();
       const start = performance.now();
-      await run();
-      const ms = performance.now() - start;
+      for (let call = 0; call < calls; call++) await run();
+      const ms = (performance.now() - start) / calls;
       if (round >= 0) samples[name].push(ms);
     }
   }

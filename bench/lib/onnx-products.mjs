@@ -1,20 +1,9 @@
 // ONNX Runtime Web's products with 4-bit weights, one thread.
 
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import * as ort from "onnxruntime-web";
+import { encodeModel } from "./onnx-model.mjs";
 
 ort.env.wasm.numThreads = 1;
-
-const { outputFiles } = await build({
-  entryPoints: [fileURLToPath(new URL("../../test/onnx/onnx-model.ts", import.meta.url))],
-  bundle: true,
-  format: "esm",
-  platform: "node",
-  write: false,
-});
-const source = `data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`;
-const { encodeModel } = await import(source);
 
 /**
  * MatMulBnb4: NF4 codes as bitsandbytes packs them, an f32 absmax a block.

@@ -28,7 +28,8 @@ export interface OnnxNode {
   /** @defaultValue ONNX's own; of others, the first version */
   readonly domain?: string;
   readonly inputs: readonly string[];
-  readonly output: string;
+  /** A name for each output, where there are more than one. */
+  readonly output: string | readonly string[];
   readonly attributes?: Readonly<Record<string, number>>;
 }
 
@@ -64,7 +65,7 @@ export function encodeModel({ nodes, inputs, constants, output }: OnnxModel): Bu
 function encodeNode({ operator, domain, inputs, output, attributes = {} }: OnnxNode): Buffer {
   return message(
     ...inputs.map((name) => text(1, name)),
-    text(2, output),
+    ...[output].flat().map((name) => text(2, name)),
     text(4, operator),
     ...Object.entries(attributes).map(([name, value]) =>
       field(5, message(text(1, name), integer(3, value), integer(20, 2))),
