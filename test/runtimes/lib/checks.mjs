@@ -5,12 +5,19 @@ import { isDeepStrictEqual } from "node:util";
 export class Checks {
   checks = [];
 
-  async check(name, body) {
+  /** A check that hangs is ended. */
+  async check(name, body, seconds = 60) {
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`not within ${seconds} s`)), seconds * 1000);
+    });
     try {
-      await body();
+      await Promise.race([body(), late]);
       this.checks.push({ name, problem: "" });
     } catch (error) {
       this.checks.push({ name, problem: `${error?.name}: ${error?.message ?? error}` });
+    } finally {
+      clearTimeout(timer);
     }
   }
 }
