@@ -14,6 +14,7 @@ import { edges } from "./runners/edges.mjs";
 import { examplesBrowser } from "./runners/examples-browser.mjs";
 import { examplesCloudflare } from "./runners/examples-cloudflare.mjs";
 import { examplesDeno } from "./runners/examples-deno.mjs";
+import { examplesVercel } from "./runners/examples-vercel.mjs";
 import { handles } from "./runners/handles.mjs";
 import { packaging } from "./runners/packaging.mjs";
 import { s3 } from "./runners/s3.mjs";
@@ -30,6 +31,7 @@ const all = [
   ...examplesBrowser,
   ...examplesCloudflare,
   ...examplesDeno,
+  ...examplesVercel,
 ];
 const chosen = all.filter(
   ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
