@@ -48,6 +48,7 @@ const library = await build({
   chunkNames: "chunks/[name]-[hash]",
   platform: "neutral",
   mainFields: ["module", "main"],
+  plugins: [builtWorker()],
 });
 
 // The same doors for workerd, which compiles no bytes: modules are imported.
@@ -70,6 +71,7 @@ const workerd = await build({
   platform: "neutral",
   mainFields: ["module", "main"],
   plugins: [
+    builtWorker(),
     importedModules("embedded-module", "embeddedModule", "../../kernels"),
     importedModules("linear-module", "linearModule", "../../linear"),
   ],
@@ -89,6 +91,21 @@ const command = await build({
 // npm would leave out what git ignores.
 writeFileSync("build/.npmignore", "*.map\n*.debug.*\nsample-nf4/\n");
 writeFileSync(join(out, "THIRD-PARTY.txt"), licences([library, workerd, command, page]));
+
+/** The threads' worker by the name that it has in the build. */
+function builtWorker() {
+  return {
+    name: "built-worker",
+    setup(build) {
+      build.onLoad({ filter: /[\\/]threads[\\/]web\.ts$/ }, ({ path }) => {
+        const text = readFileSync(path, "utf8");
+        const contents = text.replace('new URL("./worker.ts"', 'new URL("./worker.js"');
+        if (contents === text) throw new Error(`${path} starts no ./worker.ts`);
+        return { contents, loader: "ts" };
+      });
+    },
+  };
+}
 
 /** Puts modules that the bundler or the runtime imports in the place of the embedded ones. */
 function importedModules(file, name, path) {

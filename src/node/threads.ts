@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { ThreadPool } from "../threads/pool.ts";
 import type { ThreadPoolOptions } from "../threads/web.ts";
+import { webThread } from "../threads/web-thread.ts";
 import { nodeThread } from "./node-thread.ts";
 
 export { ThreadPool } from "../threads/pool.ts";
@@ -13,12 +14,20 @@ export type { ThreadPoolOptions };
 /** @throws ArgumentError */
 export function createThreadPool(options: ThreadPoolOptions = {}): ThreadPool {
   const { threads = availableParallelism(), kernels, workerUrl = ownWorker() } = options;
-  return new ThreadPool(threads, () => nodeThread(workerUrl), kernels);
+  const spawn = () =>
+    workerUrl.protocol === "file:"
+      ? nodeThread(workerUrl)
+      : webThread(() => new Worker(workerUrl, { type: "module" }));
+  return new ThreadPool(threads, spawn, kernels);
 }
 
-/** The built worker: beside the bundle or above its chunks, or where the build puts it for the sources. */
+/**
+ * The built worker: beside the bundle or above its chunks, or where the build puts it for the sources.
+ * Deno runs JSR's sources as they are, from a disk or from their address, which has no files.
+ */
 function ownWorker(): URL {
-  const places = ["./node-worker.js", "../node-worker.js", "../../build/js/node-worker.js"];
-  const urls = places.map((place) => new URL(place, import.meta.url));
-  return urls.find((url) => existsSync(url)) ?? (urls[0] as URL);
+  const urlOf = (place: string) => new URL(place, import.meta.url);
+  const built = ["./node-worker.js", "../node-worker.js", "../../build/js/node-worker.js"];
+  const found = [...built, "./node-worker.ts"].map(urlOf).find((url) => existsSync(url));
+  return found ?? urlOf("../threads/worker.ts");
 }

@@ -34,8 +34,8 @@ export function createThreadPool(options: ThreadPoolOptions = {}): ThreadPool {
   const { workerUrl } = options;
   const start = () =>
     workerUrl === undefined
-      ? // Written out in one expression: that is what bundlers look for.
-        new Worker(new URL("./worker.js", import.meta.url), { type: "module" })
+      ? // Written out in one expression: that is what bundlers look for. The build turns .ts into .js.
+        new Worker(new URL("./worker.ts", import.meta.url), { type: "module" })
       : new Worker(workerUrl, { type: "module" });
   return new ThreadPool(threads, () => webThread(start), kernels);
 }

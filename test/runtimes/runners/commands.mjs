@@ -153,21 +153,39 @@ const denoNpm = denoScript(
 );
 
 /** JSR gets sources. The files that `deno publish` would send, linked as if they were published. */
-const denoJsr = denoScript(
-  "deno jsr:",
-  (path) => `jsr:${jsrName}@^${version}${path}`,
-  async ({ folder, suite: from }) => {
-    const files = await publishedToJsr();
-    const published = join(folder, "jsr/published");
-    for (const file of files) cpSync(join(root, file), join(published, file));
-    // Links are looked for by Deno's own name of the manifest.
-    cpSync(join(root, "jsr.json"), join(published, "deno.json"));
-    const user = join(folder, "jsr/user");
-    cpSync(from, user, { recursive: true });
-    writeFileSync(join(user, "deno.json"), JSON.stringify({ links: ["../published"] }));
-    return user;
+const denoJsr = denoScript("deno jsr:", (path) => `jsr:${jsrName}@^${version}${path}`, linkedJsr);
+
+const denoJsrThreads = {
+  name: "deno jsr: threads",
+  version: () => versionOf(deno),
+  run: async (context) => {
+    const user = await linkedJsr(context);
+    const specifier = (door) => `"jsr:${jsrName}@^${version}${door}"`;
+    const text = readFileSync(join(user, "jsr-threads.mjs"), "utf8");
+    const script = join(user, "jsr-threads-linked.mjs");
+    writeFileSync(
+      script,
+      text.replace(/"quantwise(\/\w+)?"/g, (_, door = "") => specifier(door)),
+    );
+    const output = join(context.project, "jsr-threads");
+    return rowOfProgram(deno, ["run", "--no-prompt", "-A", script, CHECKPOINT, output]);
   },
-);
+};
+
+/** A folder of the suite where `jsr:` leads to what would be published. */
+async function linkedJsr({ folder, suite: from, shared }) {
+  if (shared.jsr !== undefined) return shared.jsr;
+  const files = await publishedToJsr();
+  const published = join(folder, "jsr/published");
+  for (const file of files) cpSync(join(root, file), join(published, file));
+  // Links are looked for by Deno's own name of the manifest.
+  cpSync(join(root, "jsr.json"), join(published, "deno.json"));
+  const user = join(folder, "jsr/user");
+  cpSync(from, user, { recursive: true });
+  writeFileSync(join(user, "deno.json"), JSON.stringify({ links: ["../published"] }));
+  shared.jsr = user;
+  return user;
+}
 
 async function publishedToJsr() {
   const args = ["publish", "--dry-run", "--allow-dirty", "--config", "jsr.json"];
@@ -198,6 +216,7 @@ export const commands = [
   suite("deno", deno, ["run", "--no-prompt"]),
   denoNpm,
   denoJsr,
+  denoJsrThreads,
   files("deno files", deno, ["run", "--no-prompt", "-A"], "require"),
   suite(
     "deno without WebAssembly",
