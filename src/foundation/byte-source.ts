@@ -5,6 +5,8 @@ import { FormatError } from "./errors.ts";
 /** Bytes of an open file, which every thread of the process can read. */
 export interface FilePlace {
   readonly descriptor: number;
+  /** Device and inode: where threads have descriptors of their own, a number may mean another file. */
+  readonly identity: string;
   /** How messages call it. */
   readonly path: string;
   readonly position: number;

@@ -2,7 +2,7 @@
 
 import { type FileHandle, open } from "node:fs/promises";
 import type { ByteSource } from "../foundation/byte-source.ts";
-import { fileEnds, readPlace } from "./read-place.ts";
+import { fileEnds, identityOf, readAt } from "./read-place.ts";
 import { storageError } from "./storage-error.ts";
 
 export interface FileSource extends ByteSource {
@@ -16,6 +16,7 @@ const SMALL_BYTES = 1 << 16;
 export async function openFileSource(path: string): Promise<FileSource> {
   let handle: FileHandle;
   let size: number;
+  let identity: string;
   try {
     handle = await open(path, "r");
   } catch (cause) {
@@ -25,6 +26,7 @@ export async function openFileSource(path: string): Promise<FileSource> {
     const stats = await handle.stat();
     if (!stats.isFile()) throw new Error("it is not a regular file");
     size = stats.size;
+    identity = identityOf(handle.fd);
   } catch (cause) {
     await handle.close();
     throw storageError("cannot open", path, cause);
@@ -33,7 +35,7 @@ export async function openFileSource(path: string): Promise<FileSource> {
     name: path,
     size,
     read: (target, position) => fill(handle, path, target, position),
-    place: (position) => ({ descriptor: handle.fd, path, position }),
+    place: (position) => ({ descriptor: handle.fd, identity, path, position }),
     close: () => handle.close(),
   };
 }
@@ -45,7 +47,7 @@ async function fill(
   position: number,
 ): Promise<void> {
   if (target.byteLength <= SMALL_BYTES) {
-    readPlace({ descriptor: handle.fd, path, position }, target);
+    readAt(handle.fd, path, target, position);
     return;
   }
   for (let filled = 0; filled < target.byteLength; ) {

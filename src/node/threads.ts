@@ -28,6 +28,5 @@ export function createThreadPool(options: ThreadPoolOptions = {}): ThreadPool {
 function ownWorker(): URL {
   const urlOf = (place: string) => new URL(place, import.meta.url);
   const built = ["./node-worker.js", "../node-worker.js", "../../build/js/node-worker.js"];
-  const found = [...built, "./node-worker.ts"].map(urlOf).find((url) => existsSync(url));
-  return found ?? urlOf("../threads/worker.ts");
+  return built.map(urlOf).find((url) => existsSync(url)) ?? urlOf("./node-worker.ts");
 }
