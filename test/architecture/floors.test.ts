@@ -13,6 +13,7 @@ const FLOORS: readonly (readonly string[])[] = [
   // Metrics are plain sums: the encoders of `tensor` collect them.
   ["metrics"],
   ["tensor"],
+  ["ggml"],
   ["checkpoint", "linear", "threads"],
   ["web"],
   ["node"],

@@ -1,0 +1,40 @@
+/** Kernels and the part of their memory that weights pass through: one for each choice. */
+
+import type { BlockKernels } from "../kernels/block-kernels.ts";
+import type { KernelChoice } from "../kernels/kernel-set.ts";
+import type { KernelReport } from "../kernels/select.ts";
+import { createBlockKernels } from "../kernels/select-blocks.ts";
+import { BLOCK_LAYOUTS, type BlockType } from "../schemes/ggml/block-types.ts";
+
+/** Values that go through at once: 1 MB of f32, a multiple of every block. */
+const WINDOW_VALUES = 1 << 18;
+
+export interface Window {
+  readonly kernels: BlockKernels;
+  readonly report: KernelReport;
+  /** f32[valueCount], and blocks of any type for as many; then as many 16-bit floats. */
+  readonly valuesPtr: number;
+  readonly blocksPtr: number;
+  readonly halvesPtr: number;
+}
+
+const windows = /* @__PURE__ */ new Map<KernelChoice, Window>();
+
+export function windowOf(choice: KernelChoice): Window {
+  let window = windows.get(choice);
+  if (window === undefined) {
+    const { kernels, report } = createBlockKernels(choice);
+    const valuesPtr = Math.ceil(kernels.heapBase / 64) * 64;
+    const blocksPtr = valuesPtr + 4 * WINDOW_VALUES;
+    const halvesPtr = blocksPtr + 4 * WINDOW_VALUES;
+    kernels.growTo(halvesPtr + 2 * WINDOW_VALUES);
+    window = { kernels, report, valuesPtr, blocksPtr, halvesPtr };
+    windows.set(choice, window);
+  }
+  return window;
+}
+
+/** Blocks that go through at once. */
+export function blocksAtOnce(type: BlockType): number {
+  return WINDOW_VALUES / BLOCK_LAYOUTS[type].blockValues;
+}
