@@ -1,5 +1,7 @@
 import { totalOf } from "./sums";
 
+const CANONICAL_NAN: u32 = 0x7fc00000;
+
 /**
  * sums[b][r][c mod 4] += x[b][c] · w[r][c], column by column: products of float rows, four rows and
  * two batch rows at a time.
@@ -110,13 +112,22 @@ export function finishSums(
  * @param addendPtr  in      f32[count]; 0: nothing is added
  */
 export function addAndClean(targetPtr: usize, addendPtr: usize, count: usize): void {
-  for (const end = targetPtr + (count << 2); targetPtr < end; targetPtr += 4) {
+  const nan = i32x4.splat(CANONICAL_NAN);
+  for (; count >= 4; count -= 4, targetPtr += 16) {
+    let values = v128.load(targetPtr);
+    if (addendPtr !== 0) {
+      values = f32x4.add(values, v128.load(addendPtr));
+      addendPtr += 16;
+    }
+    v128.store(targetPtr, v128.bitselect(values, nan, f32x4.eq(values, values)));
+  }
+  for (; count > 0; count--, targetPtr += 4) {
     let value = load<f32>(targetPtr);
     if (addendPtr !== 0) {
       value += load<f32>(addendPtr);
       addendPtr += 4;
     }
     if (value === value) store<f32>(targetPtr, value);
-    else store<u32>(targetPtr, 0x7fc00000);
+    else store<u32>(targetPtr, CANONICAL_NAN);
   }
 }

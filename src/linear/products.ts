@@ -8,8 +8,8 @@ import type { LinearMemory } from "./memory.ts";
 import { RowDecoder } from "./row-decoder.ts";
 import type { KeptColumns, Prepared } from "./weights.ts";
 
-/** Expanded rows and columns that lie in L1 together: 16 KB of f32. */
-const TILE_ROWS = 8;
+/** Expanded rows and columns that go together: 32 KB of f32. */
+const TILE_ROWS = 16;
 const TILE_COLUMNS = 512;
 /** f32 of a tile of whole rows. */
 const DECODED_ELEMENTS = 1 << 16;
