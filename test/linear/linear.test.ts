@@ -14,6 +14,7 @@ const SHAPES: readonly (readonly [number, number])[] = [
   [1, 1],
   [2, 4160],
   [9, 50],
+  [4, 1152],
 ];
 
 const OPTIONS: readonly QuantizeOptions[] = [
