@@ -114,7 +114,7 @@ for (const batch of BATCHES) {
     products["ONNX Runtime Web, MatMulNBits INT4"] = () => nBits(some);
   }
   for (const [i, { run }] of float.registers.entries()) products[`registers ${i}`] = run;
-  const rounds = Math.max(5, Math.floor(Number(options.rounds) / 2));
+  const rounds = Math.ceil(Number(options.rounds) / 2);
   const taken = Object.entries(await interleaveAfter(products, rounds, evict));
   const peak = Math.max(
     ...float.registers.map(({ flops }, i) => flops / Math.min(...taken.at(i - 2)[1]) / 1e6),

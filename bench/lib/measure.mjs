@@ -56,7 +56,7 @@ export function interleave(contestants, rounds, { warmMs, sampleMs } = USUAL) {
  */
 export async function interleaveAfter(contestants, rounds, before, calls = 1) {
   const samples = Object.fromEntries(Object.keys(contestants).map((name) => [name, []]));
-  const warmUp = 3;
+  const warmUp = Math.min(3, rounds);
   for (let round = -warmUp; round < rounds; round++) {
     for (const [name, run] of Object.entries(contestants)) {
       before();
