@@ -88,9 +88,31 @@ describe("quantizeBatch", () => {
     expect(records).toEqual(tensors.map((weights) => quantize(weights, options)));
   });
 
-  it("keeps the codes of a codebook in one array", () => {
-    const records = quantizeBatch(tensors, { doubleQuant: false });
-    expect(new Set(records.map(({ codes }) => codes.buffer)).size).toBe(1);
+  it("of many whole blocks, more than a tile, with odd ones among them", () => {
+    const many = Array.from({ length: 60 }, (_, i) =>
+      normalFloats(i % 50 === 7 ? 65 : 64 * (1 + ((i * 37) % 200)), i),
+    );
+    for (const quantType of ["nf4", "fp4"] as const) {
+      const options = { quantType, doubleQuant: false };
+      for (const [i, record] of quantizeBatch(many, options).entries()) {
+        const expected = quantize(many[i] as Float32Array, options);
+        expect({ ...record, codes: 0, absmax: 0 }).toEqual({ ...expected, codes: 0, absmax: 0 });
+        expect(Buffer.compare(record.codes, expected.codes)).toBe(0);
+        expect(record.absmax).toEqual(expected.absmax);
+      }
+    }
+  });
+
+  it("takes arrays of several dtypes, and tells of NaN as quantize does", () => {
+    const options = { doubleQuant: false };
+    const halves = new Uint16Array(64).fill(0x3c00);
+    expect(() => quantizeBatch([tensors[0] as Float32Array, halves], options)).toThrow(/dtype/);
+    const broken = Float32Array.from({ length: 64 }, (_, i) => (i === 9 ? NaN : i));
+    const list = [tensors[0] as Float32Array, broken, tensors[0] as Float32Array];
+    expect(() => quantizeBatch(list, options)).toThrow(/element 9 is NaN/);
+    const allowed = { ...options, allowNonFinite: true };
+    expect(quantizeBatch(list, allowed)).toEqual(list.map((w) => quantize(w, allowed)));
+    expect(() => quantizeBatch(list, { ...options, shape: [5] })).toThrow(/shape/);
   });
 
   it("has a shape for all, and dtypes of 16 bits", () => {
