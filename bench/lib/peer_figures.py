@@ -1,0 +1,12 @@
+"""What the tables of peers.py share."""
+
+import statistics
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def spread(numbers):
+    ordered = sorted(numbers)
+    low, high = ordered[len(ordered) // 10], ordered[min(len(ordered) - 1, 9 * len(ordered) // 10)]
+    return f"{statistics.median(ordered):.3g} ({low:.3g}–{high:.3g})"
