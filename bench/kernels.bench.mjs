@@ -70,6 +70,8 @@ function cellsOf({ name, contestants, targets }, count, rounds, pace) {
   const ratios = ["memcpy", ...Object.keys(BASES)].flatMap(ratioCells);
   if (missing.length > 0) missed++;
   const hasTarget = Object.keys(targets).length > 0;
-  const verdict = missing.length > 0 ? `misses ${missing.join(", ")}` : hasTarget ? "pass" : "";
+  const rate = meant !== undefined && speed.median >= meant ? "; the rate is reached" : "";
+  const verdict =
+    missing.length > 0 ? `misses ${missing.join(", ")}${rate}` : hasTarget ? "pass" : "";
   return [name, speed.median.toFixed(2), meant?.toFixed(2) ?? "—", ...ratios, verdict];
 }

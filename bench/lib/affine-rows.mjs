@@ -22,62 +22,52 @@ export function affineRows(kernels, { INT8, INT4 }, places, count, targets) {
 
   /** A scale for all, or for every 64 values. */
   const layout = (isBlocks, format) => {
-    const runLength = isBlocks ? 64 : count;
-    const runs = {
+    const packs = format.bits === 4;
+    const runsOf = (length) => ({
       rowLength: isBlocks ? COLUMNS : count,
-      runLength,
+      runLength: isBlocks ? 64 : count,
       startColumn: 0,
       firstScale: 0,
-      scaleCount: isBlocks ? tile / 64 : 1,
-    };
-    const scales = isBlocks ? scaleCount : 1;
+      scaleCount: isBlocks ? length / 64 : 1,
+    });
     const offset = (at) => (isBlocks ? (4 * at) / 64 : 0);
-    const bytesAt = (at) => codesPtr + (format.bits === 8 ? at : at / 2);
-    const parameters = (at) =>
-      kernels.affineParameters(
-        format,
-        false,
-        minPtr + offset(at),
-        maxPtr + offset(at),
-        scalePtr + offset(at),
-        zeroPointPtr + offset(at),
-        runs.scaleCount,
-      );
-    const range = (at, length) =>
-      kernels.range(valuesPtr + 4 * at, minPtr + offset(at), maxPtr + offset(at), length, runs);
-    const clear = () => {
-      floats(minPtr, scales).fill(0);
-      floats(maxPtr, scales).fill(0);
+    const storedAt = (at) => codesPtr + (packs ? at / 2 : at);
+    const range = (at, length) => {
+      const { scaleCount, ...runs } = runsOf(length);
+      const ranges = [minPtr + offset(at), maxPtr + offset(at)];
+      const scales = [scalePtr + offset(at), zeroPointPtr + offset(at)];
+      for (const ptr of ranges) floats(ptr, scaleCount).fill(0);
+      kernels.range(valuesPtr + 4 * at, ...ranges, length, { ...runs, scaleCount });
+      kernels.affineParameters(format, false, ...ranges, ...scales, scaleCount);
     };
     const scale = (at) => [scalePtr + offset(at), zeroPointPtr + offset(at)];
-    const encode = (at) => {
-      const target = format.bits === 8 ? bytesAt(at) : widePtr;
-      kernels.quantizeAffine(format, valuesPtr + 4 * at, ...scale(at), target, tile, runs);
-      if (format.bits === 4) kernels.packNibbles(widePtr, bytesAt(at), tile);
+    const encode = (at, length) => {
+      const [source, target] = [valuesPtr + 4 * at, packs ? widePtr : storedAt(at)];
+      kernels.quantizeAffine(format, source, ...scale(at), target, length, runsOf(length));
+      if (packs) kernels.packNibbles(widePtr, storedAt(at), length);
     };
-    const decode = (at) => {
-      const source = format.bits === 8 ? bytesAt(at) : widePtr;
-      if (format.bits === 4) kernels.unpackNibbles(bytesAt(at), widePtr, tile, format.signed);
-      kernels.dequantizeAffine(format, source, ...scale(at), copyPtr + 4 * at, tile, runs);
+    const decode = (at, length) => {
+      const [source, target] = [packs ? widePtr : storedAt(at), copyPtr + 4 * at];
+      if (packs) kernels.unpackNibbles(storedAt(at), widePtr, length, format.signed);
+      kernels.dequantizeAffine(format, source, ...scale(at), target, length, runsOf(length));
     };
-    const quantize = () => {
-      clear();
-      if (!isBlocks) {
-        range(0, count);
-        parameters(0);
-      }
-      for (let at = 0; at < count; at += tile) {
-        if (isBlocks) {
-          range(at, tile);
-          parameters(at);
+    const inTiles = (visit, length = tile) => {
+      for (let at = 0; at < count; at += length) visit(at, length);
+    };
+    return {
+      quantize() {
+        if (!isBlocks) {
+          range(0, count);
+          inTiles(encode, packs ? tile : count);
+          return;
         }
-        encode(at);
-      }
+        inTiles((at, length) => {
+          range(at, length);
+          encode(at, length);
+        });
+      },
+      dequantize: () => inTiles(decode, packs ? tile : count),
     };
-    const dequantize = () => {
-      for (let at = 0; at < count; at += tile) decode(at);
-    };
-    return { quantize, dequantize };
   };
 
   return [INT8, INT4].flatMap((format) =>

@@ -11,9 +11,8 @@ const COLORS = ["#8a8f98", "#2f81f7", "#e0823d", "#3fa45b", "#a371f7", "#d6409f"
  * @param {{ at: number, text: string }[]} chart.xTicks
  * @param {number[]} chart.yTicks  ascending; the first and last are the ends of the axis
  * @param {{ name: string, points: [x: number, y: number][], dashed?: boolean }[]} chart.lines
- * @param {{ at: number, text: string }[]} [chart.marks]  vertical lines
  */
-export function lineChart({ title, xLabel, yLabel, xTicks, yTicks, lines, marks = [] }) {
+export function lineChart({ title, xLabel, yLabel, xTicks, yTicks, lines }) {
   const { width, height, left, right, top, bottom } = SIZE;
   const [plotRight, plotBottom] = [width - right, height - bottom];
   const scale = (from, to, start, end) => (value) =>
@@ -24,16 +23,12 @@ export function lineChart({ title, xLabel, yLabel, xTicks, yTicks, lines, marks 
 
   const parts = [text(left, 20, title, 'font-size="15" font-weight="600"')];
   for (const { at, text: label } of xTicks) {
-    parts.push(line(x(at), top, x(at), plotBottom, "grid"));
+    parts.push(line(x(at), top, x(at), plotBottom));
     parts.push(text(x(at), plotBottom + 18, label, 'text-anchor="middle"'));
   }
   for (const at of yTicks) {
-    parts.push(line(left, y(at), plotRight, y(at), "grid"));
+    parts.push(line(left, y(at), plotRight, y(at)));
     parts.push(text(left - 8, y(at) + 4, String(at), 'text-anchor="end"'));
-  }
-  for (const { at, text: label } of marks) {
-    parts.push(line(x(at), top, x(at), plotBottom, "mark"));
-    parts.push(text(x(at) + 4, top + 12, label, ""));
   }
   parts.push(text((left + plotRight) / 2, height - 10, xLabel, 'text-anchor="middle"'));
   parts.push(text(left, top - 6, yLabel, ""));
@@ -48,14 +43,14 @@ export function lineChart({ title, xLabel, yLabel, xTicks, yTicks, lines, marks 
     parts.push(text(plotRight + 10, labels[i] + 4, name, `style="fill:${color}"`));
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12">
-<style>text { fill: #57606a } .grid { stroke: #8a8f9833 } .mark { stroke: #8a8f98; stroke-dasharray: 2 3 }
+<style>text { fill: #57606a } .grid { stroke: #8a8f9833 }
 @media (prefers-color-scheme: dark) { text { fill: #9aa4af } }</style>
 ${parts.join("\n")}
 </svg>
 `;
 
-  function line(x1, y1, x2, y2, kind) {
-    return `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}" class="${kind}"/>`;
+  function line(x1, y1, x2, y2) {
+    return `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}" class="grid"/>`;
   }
   function text(at, down, content, attributes) {
     return `<text x="${round(at)}" y="${round(down)}" ${attributes}>${escaped(content)}</text>`;

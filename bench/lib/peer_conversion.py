@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import torch
 from peer_figures import ROOT, spread
@@ -66,15 +67,15 @@ def conversion_table(args, counts):
             }
             for name, command in jobs.items():
                 results.setdefault((name, threads), []).append(timed(command, env))
-    lines = ["", "| | threads | seconds | peak memory, MB | output, MB |", "|---|--:|--:|--:|--:|"]
+    lines = ["", "| | threads | seconds | of it | peak memory, MB | output, MB |", "|---|--:|--:|---|--:|--:|"]
     for (name, threads), runs in results.items():
         folder = args.work / ("ours" if name == "quantwise" else "theirs")
         written = sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e6
         seconds = [run[0] for run in runs]
         memory = max(run[1] for run in runs)
         said = runs[-1][2].split("STEPS")[-1].split() if name == "transformers" else []
-        steps = "; imports {:.1f}, load and quantize {:.1f}, save {:.1f}".format(*map(float, said)) if said else ""
-        lines.append(f"| {name} | {threads} | {spread(seconds)}{steps} | {memory:.0f} | {written:.0f} |")
+        steps = "imports {:.1f}, load and quantize {:.1f}, save {:.1f}".format(*map(float, said)) if said else ""
+        lines.append(f"| {name} | {threads} | {spread(seconds)} | {steps} | {memory:.0f} | {written:.0f} |")
     return [f"A Llama of {size:.2f} GB in bf16.", *lines, "", compared(args.work / "ours", args.work / "theirs")]
 
 
@@ -87,5 +88,8 @@ def compared(ours, theirs):
         return found
 
     a, b = tensors(ours), tensors(theirs)
-    same = sum(name in b and a[name].dtype == b[name].dtype and torch.equal(a[name], b[name]) for name in a)
-    return f"Of {len(a)} tensors of ours and {len(b)} of theirs, {same} are equal in name, type and bytes."
+    kinds = Counter(name.split(".weight.")[-1] if ".weight." in name else "weight" for name in a)
+    unlike = [name for name in a if name not in b or a[name].dtype != b[name].dtype or not torch.equal(a[name], b[name])]
+    differ = Counter(name.split(".weight.")[-1] if ".weight." in name else "weight" for name in unlike)
+    counts = ", ".join(f"{kinds[kind] - differ[kind]} of {kinds[kind]} `{kind}`" for kind in sorted(kinds))
+    return f"Tensors that are equal in name, type and bytes ({len(a)} in ours, {len(b)} in theirs): {counts}."

@@ -44,7 +44,7 @@ export function withSection(old, title, text) {
   const sections = new Map();
   for (const section of old.split(/^(?=## )/m)) {
     const name = /^## (.*)/.exec(section)?.[1];
-    if (ORDER.includes(name)) sections.set(name, section.trimEnd());
+    if (name !== undefined) sections.set(name, section.trimEnd());
   }
   sections.set(title, `## ${title}\n\n${text.trim()}`);
   const ordered = ORDER.filter((name) => sections.has(name)).map((name) => sections.get(name));

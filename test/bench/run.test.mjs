@@ -1,5 +1,9 @@
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { dequantize, quantize } from "quantwise";
 import { describe, expect, it } from "vitest";
 import { lineChart } from "../../bench/lib/line-chart.mjs";
 import { interleave, QUICK, speedRatio, spread } from "../../bench/lib/measure.mjs";
@@ -27,6 +31,25 @@ describe("the benchmarks", () => {
 
   it.runIf(major >= 22)("relaxed runs", () => {
     expect(outputOf("relaxed.bench.mjs", ["--only", "^NF4 dequantize f"])).toMatch(/float32 +\d/);
+  });
+
+  it.each(["1", "2"])("peers.py is served, %s threads", (threads) => {
+    const folder = mkdtempSync(join(tmpdir(), "quantwise-test-"));
+    try {
+      const path = join(folder, "weights.f32");
+      const weights = Float32Array.from({ length: 4096 }, (_, i) => Math.sin(i));
+      writeFileSync(path, weights);
+      const input = "nf4; quantize\nnf4; dequantize; bfloat16; into ours\nsave\n";
+      const lines = outputOf("lib/serve-jobs.mjs", [path, "64", threads], { input }).split("\n");
+      expect(Number(lines[0])).toBeGreaterThan(0);
+      expect(Number(lines[1])).toBeGreaterThan(0);
+      expect(lines[2]).toBe("saved");
+      const record = quantize(weights, { quantType: "nf4", doubleQuant: false });
+      const { buffer } = dequantize(record, { dtype: "bfloat16" });
+      expect(readFileSync(`${path}.made`).equals(Buffer.from(buffer))).toBe(true);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("run.mjs runs those it is asked for, and knows no others", () => {
@@ -92,7 +115,11 @@ describe("measuring", () => {
   });
 });
 
-function outputOf(script, args) {
+function outputOf(script, args, options = {}) {
   const path = fileURLToPath(new URL(`../../bench/${script}`, import.meta.url));
-  return execFileSync(process.execPath, [path, ...args], { encoding: "utf8", stdio: "pipe" });
+  return execFileSync(process.execPath, [path, ...args], {
+    encoding: "utf8",
+    stdio: "pipe",
+    ...options,
+  });
 }
