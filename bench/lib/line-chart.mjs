@@ -42,7 +42,8 @@ export function lineChart({ title, xLabel, yLabel, xTicks, yTicks, lines }) {
     );
     parts.push(text(plotRight + 10, labels[i] + 4, name, `style="fill:${color}"`));
   }
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" font-family="system-ui, sans-serif" font-size="12">
+<title>${escaped(title)}</title>
 <style>text { fill: #57606a } .grid { stroke: #8a8f9833 }
 @media (prefers-color-scheme: dark) { text { fill: #9aa4af } }</style>
 ${parts.join("\n")}
