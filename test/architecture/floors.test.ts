@@ -8,13 +8,15 @@ const src = fileURLToPath(new URL("../../src/", import.meta.url));
 /** From the ground up. Who shares a floor does not know the neighbour. */
 const FLOORS: readonly (readonly string[])[] = [
   ["foundation"],
-  ["schemes", "formats"],
+  ["schemes"],
+  ["formats"],
   ["kernels"],
   // Metrics are plain sums: the encoders of `tensor` collect them.
   ["metrics"],
   ["tensor"],
   ["ggml"],
   ["checkpoint", "linear", "threads"],
+  ["gguf"],
   ["web"],
   ["node"],
   ["cli"],
@@ -24,7 +26,7 @@ const FLOORS: readonly (readonly string[])[] = [
 const INDEX_FLOOR = FLOORS.findIndex((rooms) => rooms.includes("checkpoint"));
 
 /** Rooms inside `formats`, from the ground up. */
-const FORMATS: readonly string[] = ["json", "safetensors"];
+const FORMATS: readonly string[] = ["json", "safetensors", "gguf"];
 
 interface Import {
   readonly from: string;
@@ -94,7 +96,7 @@ describe("the floors of src/", () => {
     expect(wrong.map(arrow)).toEqual([]);
   });
 
-  it("keep the rooms of formats in order: JSON knows no safetensors", () => {
+  it("keep the rooms of formats in order: JSON knows no safetensors, and that no GGUF", () => {
     const wrong = imports.filter(({ from, to }) => {
       if (roomOf(from) !== "formats" || roomOf(to) !== "formats") return false;
       const [a, b] = [from, to].map((file) => FORMATS.indexOf(file.split("/")[1] as string));
