@@ -93,6 +93,21 @@ export class ByteStream {
     return parser.finish();
   }
 
+  /**
+   * Feeds a header's parser until it is done or the stream ends; what follows the header is next.
+   *
+   * @param parser `push` returns how many of the bytes belong to the header
+   */
+  async parse(parser: { readonly done: boolean; push(bytes: Uint8Array): number }): Promise<void> {
+    while (!parser.done) {
+      const piece = await this.#take(Number.POSITIVE_INFINITY);
+      if (piece === undefined) return;
+      const used = parser.push(piece);
+      this.#rest = piece.subarray(used);
+      this.#position -= piece.byteLength - used;
+    }
+  }
+
   /** @throws FormatError when bytes are left */
   async expectEnd(): Promise<void> {
     const piece = await this.#take(1);

@@ -6,7 +6,8 @@ import type { KernelReport } from "../kernels/select.ts";
 import { newWorkspace } from "../tensor/default-workspace.ts";
 import type { Workspace } from "../tensor/workspace.ts";
 import type { ModelIdentity } from "./architectures/index.ts";
-import { ByteStream } from "./byte-stream.ts";
+import type { ByteStream } from "./byte-stream.ts";
+import { convertedStream } from "./converted-stream.ts";
 import { writeForward } from "./forward-file.ts";
 import { Plan, type PlanOptions } from "./plan.ts";
 import type { TensorReport } from "./report.ts";
@@ -61,7 +62,9 @@ export class QuantizeSafetensorsStream implements TransformStream<Uint8Array, Ui
     const workspace = newWorkspace(options.kernels, options.module);
     const input = new TransformStream<Uint8Array, Uint8Array>();
     this.writable = input.writable;
-    this.readable = quantizedReadable(input.readable, options, workspace);
+    this.readable = convertedStream(input.readable, options, (stream, emit) =>
+      quantizeForward(stream, emit, options, workspace),
+    );
     this.kernels = workspace.report;
   }
 }
@@ -73,65 +76,6 @@ export function checkByteCount(argument: string, value: number | undefined): voi
 }
 
 const NO_MODEL: ModelIdentity = { architectures: [] };
-
-function quantizedReadable(
-  source: ReadableStream<Uint8Array>,
-  options: QuantizeStreamOptions,
-  workspace: Workspace,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
-  // Ends everything: when the reader cancels, or when the caller's signal says so.
-  const stop = new AbortController();
-  let isCancelled = false;
-  // The reader's wish for a chunk may come before the chunk is ready, or after.
-  let isWanted = false;
-  let wake = () => {};
-  const onAbort = () => {
-    stop.abort(options.signal?.reason);
-    // The reader may have stalled.
-    wake();
-  };
-  if (options.signal?.aborted === true) onAbort();
-  else options.signal?.addEventListener("abort", onAbort, { once: true });
-  const input = new ByteStream(source, options.name ?? "stream", stop.signal);
-
-  return new ReadableStream<Uint8Array<ArrayBuffer>>(
-    {
-      start(controller) {
-        const emit = async (bytes: Uint8Array) => {
-          while (!isWanted && !stop.signal.aborted) {
-            await new Promise<void>((resolve) => {
-              wake = resolve;
-            });
-          }
-          stop.signal.throwIfAborted();
-          isWanted = false;
-          controller.enqueue(new Uint8Array(bytes));
-        };
-        void quantizeForward(input, emit, options, workspace)
-          .then(
-            () => {
-              if (!isCancelled) controller.close();
-            },
-            (error: unknown) => {
-              if (!isCancelled) controller.error(error);
-            },
-          )
-          .finally(() => options.signal?.removeEventListener("abort", onAbort));
-      },
-      pull() {
-        isWanted = true;
-        wake();
-      },
-      async cancel(reason) {
-        isCancelled = true;
-        stop.abort(reason);
-        wake();
-        await input.cancel(reason);
-      },
-    },
-    { highWaterMark: 0 },
-  );
-}
 
 /**
  * Reads a whole safetensors file from `input` and emits the quantized one. Where `input` is a byte

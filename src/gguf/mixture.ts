@@ -55,7 +55,7 @@ export function chooseTypes(
   const sorted = [...tensors].sort(compareLlamaOrder);
   const mixture = pure ? undefined : new Mixture(sorted, model, fileType);
   const { type } = FILE_TYPES[fileType];
-  return new Map(
+  return new Map<string, TypeChoice>(
     sorted.map((tensor) => {
       if (isKept(tensor)) return [tensor.name, { type: undefined }];
       const wanted = mixture === undefined || isPlainType(type) ? type : mixture.typeOf(tensor);
