@@ -17,6 +17,8 @@ export type SimdBuild = "baseline" | "relaxed";
 /** What a caller may ask for; "auto" takes WASM where it runs. */
 export type KernelChoice = "auto" | "wasm" | "reference";
 
+export const KERNEL_CHOICES: readonly KernelChoice[] = ["auto", "wasm", "reference"];
+
 /**
  * How scales lie over the elements of a call.
  *

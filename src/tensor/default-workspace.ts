@@ -1,6 +1,6 @@
 /** One workspace per kernel choice for the synchronous functions, made at their first call. */
 
-import type { KernelChoice } from "../kernels/kernel-set.ts";
+import { KERNEL_CHOICES, type KernelChoice } from "../kernels/kernel-set.ts";
 import { createKernelSet, type KernelReport } from "../kernels/select.ts";
 import { oneOf } from "./options.ts";
 import { Workspace } from "./workspace.ts";
@@ -11,7 +11,7 @@ export function newWorkspace(
   choice: KernelChoice = "auto",
   module?: WebAssembly.Module,
 ): Workspace {
-  oneOf("kernels", ["auto", "wasm", "reference"], choice);
+  oneOf("kernels", KERNEL_CHOICES, choice);
   const chosen = createKernelSet(choice, { module });
   return new Workspace(chosen.kernels, chosen.report);
 }

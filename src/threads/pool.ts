@@ -5,8 +5,9 @@
 
 import type { FilePlace } from "../foundation/byte-source.ts";
 import { ArgumentError, UnsupportedError } from "../foundation/errors.ts";
-import type { KernelChoice } from "../kernels/kernel-set.ts";
+import { KERNEL_CHOICES, type KernelChoice } from "../kernels/kernel-set.ts";
 import type { EncodeJob } from "../tensor/encoder.ts";
+import { oneOf } from "../tensor/options.ts";
 import { type EncodedPart, handedOver, type PartEncoder } from "../tensor/part-encoder.ts";
 import { errorOf } from "./failure.ts";
 import type { EncodeReply, EncodeRequest } from "./messages.ts";
@@ -26,9 +27,12 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** More is a slip: each thread takes some MB and a core. */
+const MAX_THREADS = 1024;
+
 export class ThreadPool implements PartEncoder {
   readonly size: number;
-  readonly #kernels: KernelChoice;
+  readonly kernels: KernelChoice;
   readonly #threads: Thread[] = [];
   readonly #idle: Thread[] = [];
   readonly #queue: Waiting[] = [];
@@ -40,15 +44,16 @@ export class ThreadPool implements PartEncoder {
   #end: { readonly reason: unknown; readonly ended: Promise<void> } | undefined;
 
   /**
-   * @param size threads, at least 1
+   * @param size threads, 1 to 1024
    * @param spawn starts one
    */
   constructor(size: number, spawn: () => Thread, kernels: KernelChoice = "auto") {
-    if (!Number.isSafeInteger(size) || size < 1) {
-      throw new ArgumentError("threads", "a whole number ≥ 1", size);
+    if (!Number.isSafeInteger(size) || size < 1 || size > MAX_THREADS) {
+      throw new ArgumentError("threads", `a whole number from 1 to ${MAX_THREADS}`, size);
     }
+    oneOf("kernels", KERNEL_CHOICES, kernels);
     this.size = size;
-    this.#kernels = kernels;
+    this.kernels = kernels;
     for (let i = 0; i < size; i++) {
       const thread = spawn();
       thread.listen(
@@ -71,7 +76,7 @@ export class ThreadPool implements PartEncoder {
     codes?: Uint8Array,
   ): Promise<EncodedPart> {
     if (this.#end !== undefined) return Promise.reject(this.#end.reason);
-    const request = { id: this.#nextId++, kernels: this.#kernels, job, weights, codes };
+    const request = { id: this.#nextId++, kernels: this.kernels, job, weights, codes };
     return new Promise((resolve, reject) => {
       this.#queue.push({ request, resolve, reject });
       this.#dispatch();

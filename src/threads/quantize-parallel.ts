@@ -3,6 +3,7 @@
 import { floatBytes } from "../foundation/dtype.ts";
 import { ArgumentError } from "../foundation/errors.ts";
 import { elementCountOf } from "../foundation/shape.ts";
+import type { KernelChoice } from "../kernels/kernel-set.ts";
 import { dynamic8 } from "../schemes/dynamic8.ts";
 import type { QuantType } from "../schemes/registry.ts";
 import { codeBytesOf } from "../tensor/code-bytes.ts";
@@ -16,7 +17,7 @@ import type { QuantizedTensor } from "../tensor/quantized-tensor.ts";
 import { recordOf } from "../tensor/record.ts";
 import { cutOf, TensorAssembler } from "../tensor/tensor-parts.ts";
 import { TILE_BYTES } from "../tensor/workspace.ts";
-import type { ThreadPool } from "./pool.ts";
+import { ThreadPool } from "./pool.ts";
 
 export interface QuantizeParallelOptions extends QuantizeOptions {
   /** Who does it; see `createThreadPool`. */
@@ -30,13 +31,19 @@ export interface QuantizeParallelOptions extends QuantizeOptions {
  * What cannot be cut into parts (per-tensor scales, NVFP4, channels of another axis than the
  * first, outliers, a map of your own) is computed by the caller's thread.
  *
+ * The kernels are the pool's.
+ *
  * @throws as `quantize`; UnsupportedError when a thread dies
  */
 export async function quantizeParallel<Type extends QuantType = "nf4">(
   weights: FloatArray,
   options: QuantizeParallelOptions & { readonly quantType?: Type },
 ): Promise<QuantizedBy<Type>> {
-  const { pool, ...own } = options;
+  const { pool, ...given } = options ?? ({} as typeof options);
+  if (!(pool instanceof ThreadPool)) {
+    throw new ArgumentError("pool", "a pool of createThreadPool", pool);
+  }
+  const own = { ...given, kernels: kernelsOf(given, pool) };
   const coding = codingOf(own);
   const input = floatBytesOf(weights, own.dtype, "weights");
   const shape = own.shape ?? [input.elementCount];
@@ -59,6 +66,7 @@ export async function quantizeParallel<Type extends QuantType = "nf4">(
   const codes = newCodes(codeBytesOf(coding.quantType, input.elementCount), shared);
   const itemBytes = floatBytes(input.dtype);
   const free: ArrayBuffer[] = [];
+  let kernels = workspace.report;
   // Shared by all takers: each start is given out once.
   const starts = startsOf(input.elementCount, cut.partElements);
   /** One of several that take part after part; the copy of the next is made while others compute. */
@@ -69,8 +77,9 @@ export async function quantizeParallel<Type extends QuantType = "nf4">(
       const [from, to] = [start, end].map((at) => codeBytesOf(coding.quantType, at));
       const place = codes.subarray(from, to);
       if (shared) {
-        const { scales, sums } = await pool.encode(cut.jobAt(start), weights, place);
+        const { scales, sums, report } = await pool.encode(cut.jobAt(start), weights, place);
         assembler.add(start, scales, sums);
+        kernels = report;
         continue;
       }
       const copy = new Uint8Array(
@@ -83,13 +92,20 @@ export async function quantizeParallel<Type extends QuantType = "nf4">(
       free.push((part.weights as Uint8Array).buffer as ArrayBuffer);
       place.set(part.codes);
       assembler.add(start, part.scales, part.sums);
+      kernels = part.report;
     }
   };
   await Promise.all(Array.from({ length: 2 * pool.size }, run));
-  const base = { shape: [...shape], dtype: input.dtype, kernels: workspace.report };
+  const base = { shape: [...shape], dtype: input.dtype, kernels };
   const { scales } = assembler.finish();
   const levels = coding.quantType === "dynamic8" ? dynamic8().levels.slice() : undefined;
   return recordOf(base, coding, codes, scales, levels) as QuantizedTensor as QuantizedBy<Type>;
+}
+
+/** The pool's: its threads have been told. */
+function kernelsOf({ kernels }: QuantizeOptions, pool: ThreadPool): KernelChoice {
+  if (kernels === undefined || kernels === pool.kernels) return pool.kernels;
+  throw new ArgumentError("kernels", `none, or "${pool.kernels}" as the pool has`, kernels);
 }
 
 /** Of shared weights: small enough that all threads end together, large enough to be worth a message. */

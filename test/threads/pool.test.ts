@@ -85,11 +85,43 @@ describe("quantizeParallel", () => {
     expect(error).toBeInstanceOf(ArgumentError);
     expect(error).toMatchObject({ argument: "shape" });
   });
+
+  it.each([undefined, {}, { size: 2 }])("refuses what is no pool: %o", async (none) => {
+    const error = await errorOf(quantizeParallel(weights, { pool: none as never }));
+    expect(error).toBeInstanceOf(ArgumentError);
+    expect(error.message).toMatch(/^pool: expected a pool of createThreadPool, received/);
+    const nothing = await errorOf(quantizeParallel(weights, undefined as never));
+    expect(nothing.message).toBe(`pool: expected a pool of createThreadPool, received undefined`);
+  });
+
+  it("tells the kernels of the threads, which are the pool's", async () => {
+    const scalar = createThreadPool({ threads: 2, kernels: "reference" });
+    try {
+      // Cut into parts, and one that cannot be.
+      for (const quantType of ["nf4", "nvfp4"] as const) {
+        const record = await quantizeParallel(weights, { quantType, shape, pool: scalar });
+        expect(record.kernels).toMatchObject({ name: "reference", simd: "none" });
+      }
+      const error = await errorOf(quantizeParallel(weights, { kernels: "wasm", pool: scalar }));
+      expect(error.message).toBe(
+        'kernels: expected none, or "reference" as the pool has, received "wasm"',
+      );
+    } finally {
+      scalar.close();
+    }
+  });
 });
 
 describe("a pool", () => {
-  it.each([0, -1, 1.5, NaN])("of %s threads is refused", (threads) => {
-    expect(() => createThreadPool({ threads })).toThrow(/threads: expected a whole number ≥ 1/);
+  it.each([0, -1, 1.5, NaN, 1025, 99_999_999_999])("of %s threads is refused", (threads) => {
+    expect(() => createThreadPool({ threads })).toThrow(
+      /threads: expected a whole number from 1 to 1024/,
+    );
+  });
+
+  it("of kernels that are none is refused", () => {
+    const kernels = "bogus" as never;
+    expect(() => createThreadPool({ threads: 1, kernels })).toThrow(/^kernels: expected "auto" or/);
   });
 
   it("that is closed rejects what it has and what comes", async () => {
