@@ -103,7 +103,7 @@ function remedyOf(refused: Refused): string {
 const HOPELESS = /CERT|SELF_SIGNED|ERR_TLS|ERR_SSL|UNABLE_TO_(VERIFY|GET_ISSUER)|INVALID_URL/;
 
 /** Wrong names and closed ports: no reason to wait, unless the server has answered before. */
-const ABSENT = new Set(["ENOTFOUND", "ECONNREFUSED"]);
+const ABSENT = new Set(["ENOTFOUND", "ECONNREFUSED", "EPROTO"]);
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: "no host has that name",
@@ -111,6 +111,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "the host refuses connections",
   ECONNRESET: "the connection was lost",
   EPIPE: "the connection was lost",
+  EPROTO: "no secure connection comes about; is it an http: address?",
   ETIMEDOUT: "the host does not answer",
   UND_ERR_CONNECT_TIMEOUT: "the host does not answer",
   UND_ERR_SOCKET: "the connection was lost",
@@ -142,13 +143,23 @@ function isForbidden(error: unknown): boolean {
   return error instanceof Error && error.name === "NotCapable";
 }
 
+/** Deno has words for what has a code elsewhere. */
+const WORDS: readonly (readonly [RegExp, string])[] = [
+  [/connection refused/i, "ECONNREFUSED"],
+  [/name or service not known|no address associated|no such host/i, "ENOTFOUND"],
+  [/temporary failure in name resolution/i, "EAI_AGAIN"],
+  [/invalid peer certificate/i, "ERR_TLS_CERT"],
+  [/received corrupt message/i, "EPROTO"],
+];
+
 /** Node wraps what went wrong as the cause of "fetch failed". */
 function codeOf(error: unknown): string {
   for (let at = error; at instanceof Error; at = at.cause) {
     const { code } = at as { readonly code?: unknown };
     if (typeof code === "string" && /^[A-Z][A-Z0-9_]+$/.test(code)) return code;
   }
-  return "";
+  const message = messageOf(error);
+  return WORDS.find(([words]) => words.test(message))?.[1] ?? "";
 }
 
 function messageOf(error: unknown): string {

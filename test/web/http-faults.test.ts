@@ -457,6 +457,30 @@ describe("an address where nothing is", () => {
   });
 });
 
+describe("a connection that does not come about", () => {
+  // Deno 2.9 says so; elsewhere there is a code.
+  it.each([
+    ["tcp connect error: Connection refused (os error 111)", /the host refuses connections/],
+    [
+      "dns error: failed to lookup address information: Name or service not known",
+      /no host has that name/,
+    ],
+    ["invalid peer certificate: UnknownIssuer", /invalid peer certificate: UnknownIssuer/],
+    ["received corrupt message of type InvalidContentType", /is it an http: address\?/],
+  ])("is told at once in Deno's words, too: %s", async (words, expected) => {
+    let count = 0;
+    const fetch = async () => {
+      count++;
+      const message = `error sending request for url (http://host/model): client error (Connect): ${words}`;
+      throw new TypeError("fetch failed", { cause: new Error(message) });
+    };
+    const error = await errorOf(httpSource("http://127.0.0.1:1/model", { ...QUICK, fetch }));
+    expect(error).toBeInstanceOf(StorageError);
+    expect(error.message).toMatch(expected);
+    expect(count).toBe(1);
+  });
+});
+
 describe("a job that is given up", () => {
   const silent: Handler = spoiled(
     (count) => count > 0,
