@@ -91,7 +91,9 @@ export async function refuseExisting(
         "that is in it. Remove it yourself, or choose another -o",
     );
   }
-  throw new StorageError(`${path} already exists; remove it, or pass --overwrite to replace it`);
+  throw new StorageError(
+    `${path} already exists; remove it, or pass --overwrite (overwrite: true) to replace it`,
+  );
 }
 
 /** What an exit in a hurry (a second Ctrl-C, a crash) must still remove. */
