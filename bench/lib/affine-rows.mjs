@@ -3,7 +3,7 @@
 
 const COLUMNS = 1024;
 /** Values that go through all steps together. */
-const TILE = 1 << 15;
+const TILE = 1 << 17;
 
 /**
  * @param {{ valuesPtr: number, copyPtr: number, codesPtr: number, memcpy: () => void }} places

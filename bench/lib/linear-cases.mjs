@@ -12,7 +12,7 @@ const LAYOUTS = [
 /** Values that go through a window of WebAssembly memory at once. */
 const WINDOW = 1 << 18;
 
-/** @returns cases whose `prepare` gives contestants for `interleaveAfter` */
+/** @returns cases whose `prepare` gives contestants for `interleaveAfter`, from arrays to arrays and of the kernel */
 export function linearCases(library, rows, columns) {
   const count = rows * columns;
   const values = new Float32Array(count);
@@ -121,8 +121,8 @@ async function prepareLinear(operator, own, values, shape, runtimes) {
   own.arrays.QuantizeLinear();
   own.arrays[operator]();
   const expected = isQuantize ? codes : new Uint8Array(decoded.buffer);
-  const contestants = { "kernel ours": own.kernel[operator] };
-  if (isWhole) contestants["arrays ours"] = own.arrays[operator];
+  const kernel = { ours: own.kernel[operator] };
+  const arrays = isWhole ? { ours: own.arrays[operator] } : {};
 
   const wide = { type: "float32", shape };
   const narrow = { type: format.name, shape };
@@ -134,14 +134,14 @@ async function prepareLinear(operator, own, values, shape, runtimes) {
     if (isWhole) {
       const run = await wholeSession(runtime, node, from, to, constants);
       checkSame(bytesOf(await run(data)), expected, `${name} ${operator} ${format.name}`);
-      contestants[`arrays ${name}`] = () => run(data);
+      arrays[name] = () => run(data);
     }
     const one = await innerSession(runtime, node, from, constants, 1, stored);
     const more = await innerSession(runtime, node, from, constants, 1 + COPIES, stored);
-    contestants[`one ${name}`] = () => one(data);
-    contestants[`more ${name}`] = () => more(data);
+    kernel[`one ${name}`] = () => one(data);
+    kernel[`more ${name}`] = () => more(data);
   }
-  return { contestants };
+  return { arrays, kernel };
 }
 
 /** The range, its scale and zero point, and the codes. */
@@ -152,7 +152,7 @@ function dynamicCase({ quantize }, values) {
   return {
     name: "DynamicQuantizeLinear, uint8",
     async prepare(runtimes) {
-      const contestants = { "arrays ours": () => quantize(values, options) };
+      const arrays = { ours: () => quantize(values, options) };
       const { codes } = quantize(values, options);
       for (const [name, runtime] of Object.entries(runtimes)) {
         const output = { ...input, type: "uint8" };
@@ -161,9 +161,9 @@ function dynamicCase({ quantize }, values) {
         if (theirs.some((code, i) => Math.abs(code - codes[i]) > 1)) {
           throw new Error(`${name} DynamicQuantizeLinear: codes are not ours`);
         }
-        contestants[`arrays ${name}`] = () => run(values);
+        arrays[name] = () => run(values);
       }
-      return { contestants };
+      return { arrays, kernel: {} };
     },
   };
 }
