@@ -138,7 +138,7 @@ export class ByteStream {
         return undefined;
       }
       if (!ArrayBuffer.isView(value)) {
-        throw new ArgumentError("stream", "chunks of Uint8Array", typeof value);
+        throw new ArgumentError("stream", "chunks of Uint8Array", value);
       }
       this.#rest = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
     }

@@ -1,6 +1,6 @@
 /** A safetensors byte stream in, a quantized one out: forward only, for edges. */
 
-import { ArgumentError } from "../foundation/errors.ts";
+import { ArgumentError, checkSignal } from "../foundation/errors.ts";
 import type { KernelChoice } from "../kernels/kernel-set.ts";
 import type { KernelReport } from "../kernels/select.ts";
 import { newWorkspace } from "../tensor/default-workspace.ts";
@@ -56,6 +56,7 @@ export class QuantizeSafetensorsStream implements TransformStream<Uint8Array, Ui
   readonly kernels: KernelReport;
 
   constructor(options: QuantizeStreamOptions = {}) {
+    checkSignal(options.signal);
     // Checks the options now, not at the first byte.
     new Plan([], options.model ?? NO_MODEL, options);
     checkByteCount("maxTensorBytes", options.maxTensorBytes);

@@ -59,6 +59,12 @@ export function actionChooser(
   quantType: QuantType,
   layers: LayerRules,
 ): ActionChooser {
+  for (const name of ["exclude", "include", "rules"] as const) {
+    const list: unknown = selection[name];
+    if (list === undefined || Array.isArray(list)) continue;
+    const items = name === "rules" ? "{ pattern, action }" : "globs";
+    throw new ArgumentError(name, `an array of ${items}`, list);
+  }
   const exclude = (selection.exclude ?? []).map((glob) => globMatcher(glob, "exclude"));
   const include = selection.include?.map((glob) => globMatcher(glob, "include")) ?? [];
   const rules = (selection.rules ?? []).map(({ pattern, action }) => {

@@ -138,3 +138,11 @@ function describe(value: unknown): string {
   if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${value.byteLength} bytes)`;
   return String(value);
 }
+
+/** By its parts, not its class: another realm has one of its own. @throws ArgumentError */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  const isSignal = typeof signal?.throwIfAborted === "function";
+  if (signal !== undefined && !isSignal) {
+    throw new ArgumentError("signal", "an AbortSignal", signal);
+  }
+}

@@ -6,6 +6,7 @@
  */
 
 import type { FloatDtype } from "../foundation/dtype.ts";
+import { ArgumentError } from "../foundation/errors.ts";
 import type { AffineFormat } from "../schemes/affine.ts";
 import type { Codebook, QuantMode } from "../schemes/codebook.ts";
 import type { FloatFormat } from "../schemes/float-format.ts";
@@ -17,7 +18,11 @@ export type SimdBuild = "baseline" | "relaxed";
 /** What a caller may ask for; "auto" takes WASM where it runs. */
 export type KernelChoice = "auto" | "wasm" | "reference";
 
-export const KERNEL_CHOICES: readonly KernelChoice[] = ["auto", "wasm", "reference"];
+/** @throws ArgumentError */
+export function checkKernelChoice(choice: KernelChoice): void {
+  if (["auto", "wasm", "reference"].includes(choice)) return;
+  throw new ArgumentError("kernels", '"auto" or "wasm" or "reference"', choice);
+}
 
 /**
  * How scales lie over the elements of a call.

@@ -1,7 +1,12 @@
 /** Chooses the kernels, and says why. */
 
 import { ArgumentError, UnsupportedError } from "../foundation/errors.ts";
-import type { KernelChoice, KernelSet, SimdBuild } from "./kernel-set.ts";
+import {
+  checkKernelChoice,
+  type KernelChoice,
+  type KernelSet,
+  type SimdBuild,
+} from "./kernel-set.ts";
 import { createReferenceKernelSet } from "./reference/reference-kernel-set.ts";
 import { knownAnswers } from "./self-test.ts";
 import { embeddedModule } from "./wasm/embedded-module.ts";
@@ -36,12 +41,13 @@ export interface ChosenKernels {
  * A new set, with its own memory unless `host` is given. "auto" takes WASM if it compiles here and gives the known answers,
  * relaxed SIMD before baseline, else the reference; the report says which and why.
  *
- * @throws UnsupportedError when "wasm" was asked for and cannot run here
+ * @throws ArgumentError; UnsupportedError when "wasm" was asked for and cannot run here
  */
 export function createKernelSet(
   choice: KernelChoice = "auto",
   { host, module, moduleOf = embeddedModule }: KernelSetOptions = {},
 ): ChosenKernels {
+  checkKernelChoice(choice);
   if (choice === "reference" && host === undefined) return reference("asked for");
   if (choice === "reference") {
     throw new ArgumentError("host", 'none for "reference", which has no WebAssembly memory', host);

@@ -13,6 +13,7 @@ export async function checkOutput(
   kind: "file" | "directory",
   overwrite: boolean,
 ): Promise<void> {
+  checkInput(input);
   await refuseExisting(output, overwrite, kind);
   if (input === "-" || isWebModel(input)) return;
   const source = await realPathOf(resolve(input));
@@ -21,6 +22,12 @@ export async function checkOutput(
     const allowed = "a place of its own: neither the input, nor inside it, nor around it";
     throw new ArgumentError("output", allowed, output);
   }
+}
+
+/** @throws ArgumentError */
+export function checkInput(input: string): void {
+  if (typeof input === "string") return;
+  throw new ArgumentError("model", "a path, an address or hf:org/name, as a string", input);
 }
 
 /** Refuses a file that is there already. @throws StorageError */

@@ -22,6 +22,7 @@ import {
   StorageError,
 } from "../foundation/errors.ts";
 import { isWebModel } from "../web/model-place.ts";
+import { checkInput } from "./check-output.ts";
 import { type FileSource, openFileSource } from "./file-source.ts";
 import { storageError } from "./storage-error.ts";
 import { openWebInput, type WebInputOptions } from "./web-input.ts";
@@ -41,6 +42,7 @@ export async function openModel(
   input: string,
   options: OpenModelOptions = {},
 ): Promise<ModelInput> {
+  checkInput(input);
   if (input === "-") {
     const allowed = "a file, a directory or an address: a stream can only be quantized";
     throw new ArgumentError("model", allowed, input);

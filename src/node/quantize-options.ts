@@ -1,6 +1,7 @@
 /** What the main job is told in Node, beside what it is told anywhere. */
 
 import type { OutputKind, QuantizeJobOptions } from "../checkpoint/quantize-job-options.ts";
+import { ArgumentError } from "../foundation/errors.ts";
 
 export type {
   OutputKind,
@@ -23,6 +24,9 @@ export interface QuantizeModelOptions extends QuantizeJobOptions {
 
 /** "-" is standard input or output; a file ends in ".safetensors"; all else is a directory. */
 export function outputKindOf(output: string): OutputKind {
+  if (typeof output !== "string") {
+    throw new ArgumentError("output", 'a path, or "-" for standard output', output);
+  }
   if (output === "-") return "stdout";
   return output.endsWith(".safetensors") ? "file" : "directory";
 }

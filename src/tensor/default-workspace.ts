@@ -1,8 +1,7 @@
 /** One workspace per kernel choice for the synchronous functions, made at their first call. */
 
-import { KERNEL_CHOICES, type KernelChoice } from "../kernels/kernel-set.ts";
+import type { KernelChoice } from "../kernels/kernel-set.ts";
 import { createKernelSet, type KernelReport } from "../kernels/select.ts";
-import { oneOf } from "./options.ts";
 import { Workspace } from "./workspace.ts";
 
 const workspaces = new Map<KernelChoice, Workspace>();
@@ -11,7 +10,6 @@ export function newWorkspace(
   choice: KernelChoice = "auto",
   module?: WebAssembly.Module,
 ): Workspace {
-  oneOf("kernels", KERNEL_CHOICES, choice);
   const chosen = createKernelSet(choice, { module });
   return new Workspace(chosen.kernels, chosen.report);
 }

@@ -5,9 +5,8 @@
 
 import type { FilePlace } from "../foundation/byte-source.ts";
 import { ArgumentError, UnsupportedError } from "../foundation/errors.ts";
-import { KERNEL_CHOICES, type KernelChoice } from "../kernels/kernel-set.ts";
+import { checkKernelChoice, type KernelChoice } from "../kernels/kernel-set.ts";
 import type { EncodeJob } from "../tensor/encoder.ts";
-import { oneOf } from "../tensor/options.ts";
 import { type EncodedPart, handedOver, type PartEncoder } from "../tensor/part-encoder.ts";
 import { errorOf } from "./failure.ts";
 import type { EncodeReply, EncodeRequest } from "./messages.ts";
@@ -51,7 +50,7 @@ export class ThreadPool implements PartEncoder {
     if (!Number.isSafeInteger(size) || size < 1 || size > MAX_THREADS) {
       throw new ArgumentError("threads", `a whole number from 1 to ${MAX_THREADS}`, size);
     }
-    oneOf("kernels", KERNEL_CHOICES, kernels);
+    checkKernelChoice(kernels);
     this.size = size;
     this.kernels = kernels;
     for (let i = 0; i < size; i++) {

@@ -1,14 +1,18 @@
 /** A `Blob`, or a `File` that somebody chose in a page, as a `ByteSource`. */
 
 import type { ByteSource } from "../foundation/byte-source.ts";
-import { FormatError, printable, StorageError } from "../foundation/errors.ts";
+import { ArgumentError, FormatError, printable, StorageError } from "../foundation/errors.ts";
 
 /**
  * Reads by slices: no more than what is asked for is ever in memory.
  *
  * @param name how messages call it; by default a file's own name
+ * @throws ArgumentError
  */
 export function blobSource(blob: Blob, name: string = nameOf(blob)): ByteSource {
+  if (typeof blob?.slice !== "function" || typeof blob.size !== "number") {
+    throw new ArgumentError("blob", "a Blob or a File", blob);
+  }
   return {
     name,
     size: blob.size,
@@ -44,6 +48,6 @@ async function bytesOf(slice: Blob, name: string): Promise<Uint8Array> {
 }
 
 function nameOf(blob: Blob): string {
-  const { name } = blob as Partial<File>;
+  const { name } = (blob ?? {}) as Partial<File>;
   return typeof name === "string" && name !== "" ? name : "blob";
 }

@@ -11,7 +11,7 @@ import {
   whyNoWeights,
 } from "../checkpoint/model-files.ts";
 import { openSafetensors, parseIndex, type SafetensorsFile } from "../formats/safetensors/index.ts";
-import { FormatError, quoted, StorageError } from "../foundation/errors.ts";
+import { ArgumentError, FormatError, quoted, StorageError } from "../foundation/errors.ts";
 import { blobSource } from "./blob-source.ts";
 import type { WebModel } from "./web-model.ts";
 
@@ -29,7 +29,12 @@ export async function openFileModel(
   options: { readonly config?: ModelConfig | undefined } = {},
 ): Promise<WebModel> {
   const byPath = new Map<string, File>();
-  for (const file of files) byPath.set(pathOf(file), file);
+  for (const file of files) {
+    if (typeof file?.name !== "string") {
+      throw new ArgumentError("files", "files, as of an input element or a drop", file);
+    }
+    byPath.set(pathOf(file), file);
+  }
   const top = [...byPath.keys()].filter((path) => !path.includes("/"));
   const { names, weightMap } = await weightFiles(top, byPath);
   const opened: SafetensorsFile[] = [];

@@ -1,6 +1,6 @@
 /** What may be said about requests. */
 
-import { ArgumentError } from "../foundation/errors.ts";
+import { ArgumentError, checkSignal } from "../foundation/errors.ts";
 
 export interface HttpOptions {
   /**
@@ -30,19 +30,24 @@ export const DEFAULT_STALL_MS = 60_000;
 const LONGEST_MS = 2 ** 31 - 1;
 
 /** @throws ArgumentError, which never shows the token */
-export function checkHttpOptions({ token, retries, backoffMs, stallMs }: HttpOptions): void {
+export function checkHttpOptions(options: HttpOptions): void {
+  const { token, retries, backoffMs, stallMs, fetch, signal } = options;
   for (const [name, value] of Object.entries({ retries, backoffMs, stallMs })) {
     if (value === undefined) continue;
     const isCount = Number.isInteger(value) && value >= 0 && value <= LONGEST_MS;
     if (!isCount) throw new ArgumentError(name, "a whole number from 0 to 2^31 − 1", value);
   }
+  if (fetch !== undefined && typeof fetch !== "function") {
+    throw new ArgumentError("fetch", "a function such as the runtime's own", fetch);
+  }
+  checkSignal(signal);
   checkToken(token, "token");
 }
 
 /** @throws ArgumentError for what cannot stand in a header */
 export function checkToken(token: string | undefined, argument: string): void {
-  if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return;
-  const received = new HiddenToken(token);
+  if (token === undefined || (typeof token === "string" && /^[\x21-\x7e]+$/.test(token))) return;
+  const received = typeof token === "string" ? new HiddenToken(token) : typeof token;
   throw new ArgumentError(argument, "a token of visible ASCII characters, on one line", received);
 }
 

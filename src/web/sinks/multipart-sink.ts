@@ -1,6 +1,6 @@
 /** A stream that ends as one object of a store, whole or not at all. */
 
-import { ArgumentError } from "../../foundation/errors.ts";
+import { ArgumentError, checkSignal } from "../../foundation/errors.ts";
 import type { MultipartTarget } from "./multipart-target.ts";
 import { MultipartWriter } from "./multipart-writer.ts";
 import { type PartSizeOptions, partSizeOf } from "./part-size.ts";
@@ -32,7 +32,11 @@ export function multipartSink(
   target: MultipartTarget,
   options: MultipartSinkOptions = {},
 ): WritableStream<Uint8Array> {
+  if (typeof target?.begin !== "function") {
+    throw new ArgumentError("target", "a target, as of r2Target or s3Target", target);
+  }
   const { concurrency = 2, signal } = options;
+  checkSignal(signal);
   if (!(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= MOST_CONCURRENCY)) {
     throw new ArgumentError(
       "concurrency",
@@ -58,7 +62,7 @@ export function multipartSink(
     },
     write(chunk) {
       if (!ArrayBuffer.isView(chunk)) {
-        throw new ArgumentError("stream", "chunks of Uint8Array", typeof chunk);
+        throw new ArgumentError("stream", "chunks of Uint8Array", chunk);
       }
       return writer.write(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     },

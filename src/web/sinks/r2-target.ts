@@ -1,6 +1,6 @@
 /** Objects of Cloudflare R2, through a Worker's binding. */
 
-import { printable, StorageError } from "../../foundation/errors.ts";
+import { ArgumentError, printable, StorageError } from "../../foundation/errors.ts";
 import { checkHttpOptions } from "../http-options.ts";
 import { Attempts, type RetryOptions, TransientError, withRetries } from "../retry.ts";
 import { type MultipartTarget, type MultipartUpload, STORE_LIMITS } from "./multipart-target.ts";
@@ -42,12 +42,19 @@ export interface R2TargetOptions extends RetryOptions {
  * An object of an R2 bucket, for `multipartSink`.
  *
  * @param bucket the binding, as `env.BUCKET`
+ * @throws ArgumentError
  */
 export function r2Target(
   bucket: R2MultipartBucket,
   key: string,
   options: R2TargetOptions = {},
 ): MultipartTarget {
+  if (typeof bucket?.createMultipartUpload !== "function") {
+    throw new ArgumentError("bucket", "an R2 bucket's binding, such as env.BUCKET", bucket);
+  }
+  if (typeof key !== "string" || key === "") {
+    throw new ArgumentError("key", "the object's name", key);
+  }
   const { retries, backoffMs } = options;
   checkHttpOptions({ retries, backoffMs });
   const name = `R2 object ${key}`;

@@ -18,10 +18,10 @@ import { completeText, xmlValue } from "./s3-xml.ts";
  * @throws ArgumentError
  */
 export function s3Target(url: string | URL, options: S3TargetOptions): MultipartTarget {
-  const { retries, backoffMs, timeoutMs } = options;
+  const { retries, backoffMs, timeoutMs } = options ?? {};
   checkHttpOptions({ retries, backoffMs, stallMs: timeoutMs });
-  if (typeof options.fetch !== "function") {
-    throw new ArgumentError("fetch", "a function that signs and sends requests", options.fetch);
+  if (typeof options?.fetch !== "function") {
+    throw new ArgumentError("fetch", "a function that signs and sends requests", options?.fetch);
   }
   const object = checkedUrl(url);
   const client = new S3Client(object, options);
