@@ -87,18 +87,18 @@ export class NonFiniteError extends QuantwiseError {
     this.tensor = tensor;
     this.index = index;
   }
+}
 
-  /** For embeddings, which no option lets through. */
-  static ofEmbeddings(
-    argument: string,
-    index: number,
-    value: number,
-    dimensions: number,
-  ): NonFiniteError {
-    const place = `row ${Math.floor(index / dimensions)}, dimension ${index % dimensions}`;
-    const message = `${argument}: element ${index} (${place}) is ${value}; expected a finite number`;
-    return new NonFiniteError(undefined, index, value, false, undefined, message);
-  }
+/** As `NonFiniteError` of weights, for embeddings, which no option lets through. */
+export function nonFiniteEmbedding(
+  argument: string,
+  index: number,
+  value: number,
+  dimensions: number,
+): NonFiniteError {
+  const place = `row ${Math.floor(index / dimensions)}, dimension ${index % dimensions}`;
+  const message = `${argument}: element ${index} (${place}) is ${value}; expected a finite number`;
+  return new NonFiniteError(undefined, index, value, false, undefined, message);
 }
 
 /** This runtime, or this build, lacks something. Nothing was partially done. */

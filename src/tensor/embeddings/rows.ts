@@ -1,7 +1,7 @@
 /** The caller's embeddings, tile by tile as f32 in kernel memory. */
 
 import { type FloatDtype, floatBytes } from "../../foundation/dtype.ts";
-import { ArgumentError, NonFiniteError } from "../../foundation/errors.ts";
+import { ArgumentError, type NonFiniteError, nonFiniteEmbedding } from "../../foundation/errors.ts";
 import { type FloatArray, type FloatBytes, floatBytesOf } from "../float-array.ts";
 import { TILE_BYTES, type Workspace } from "../workspace.ts";
 import { checkDimensions } from "./checks.ts";
@@ -69,5 +69,5 @@ export function nonFinite(workspace: Workspace, rows: EmbeddingRows, tile: Tile)
   const values = workspace.floats(tile.valuesPtr, tile.rowCount * dimensions);
   const at = values.findIndex((value) => !Number.isFinite(value));
   const index = tile.firstRow * dimensions + at;
-  return NonFiniteError.ofEmbeddings(argument, index, values[at] as number, dimensions);
+  return nonFiniteEmbedding(argument, index, values[at] as number, dimensions);
 }
