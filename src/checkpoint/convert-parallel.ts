@@ -12,17 +12,11 @@ import type { EncodedPart, PartEncoder } from "../tensor/part-encoder.ts";
 import { cutOf, TensorAssembler } from "../tensor/tensor-parts.ts";
 import type { Workspace } from "../tensor/workspace.ts";
 import type { ConversionPlan } from "./conversion-plan.ts";
-import {
-  type ConvertOptions,
-  type FileSink,
-  finishFile,
-  type WrittenFile,
-  writeInPlace,
-} from "./convert.ts";
+import { convertEach, type ToldOptions } from "./convert-each.ts";
+import type { ConvertOptions, FileSink, WrittenFile } from "./convert-options.ts";
 import type { ExactFile } from "./exact-file.ts";
 import { OrderedQueue } from "./ordered-queue.ts";
-import { exactFile, type OutputFile } from "./output-plan.ts";
-import { reportOf } from "./report.ts";
+import type { OutputFile } from "./output-plan.ts";
 import { runUnit } from "./run-unit.ts";
 import { encodeJobOf, finalPartsOf, type Treatment, type Unit } from "./unit.ts";
 import type { OpenReader } from "./unit-reader.ts";
@@ -60,7 +54,8 @@ interface Side {
   readonly buffers: BufferStore;
   readonly workspace: Workspace;
   readonly encoder: PartEncoder;
-  readonly options: ConvertOptions;
+  readonly indices: Iterable<number>;
+  readonly options: ToldOptions;
 }
 
 /** As `convertUnits`, and with its bytes. */
@@ -73,37 +68,30 @@ export async function convertParallel(
   encoder: PartEncoder,
   options: ConvertOptions,
 ): Promise<WrittenFile[]> {
-  const written: WrittenFile[] = [];
   const buffers = new BufferStore(8 * encoder.size);
-  for (const output of outputs) {
-    const sink = await create(output.name);
-    const layout = exactFile(plan, output, sink, true);
-    await writeInPlace(layout, sink, options, async (told) => {
-      // While one part is computed by each thread, one waits for it and one is written.
-      const queue = new OrderedQueue<Task>(3 * encoder.size);
-      const side = { plan, layout, queue, buffers, workspace, encoder, options: told };
-      const reading = readUnits(side, openerOf).then(
-        () => queue.end(),
-        (error: unknown) => queue.fail(error),
-      );
-      try {
-        await writeUnits(side);
-      } finally {
-        queue.stop();
-        await reading;
-      }
-    });
-    written.push(await finishFile(output.name, layout, sink));
-  }
-  return written;
+  return convertEach(plan, outputs, create, options, async (layout, indices, told) => {
+    // While one part is computed by each thread, one waits for it and one is written.
+    const queue = new OrderedQueue<Task>(3 * encoder.size);
+    const side = { plan, layout, queue, buffers, workspace, encoder, indices, options: told };
+    const reading = readUnits(side, openerOf).then(
+      () => queue.end(),
+      (error: unknown) => queue.fail(error),
+    );
+    try {
+      await writeUnits(side);
+    } finally {
+      queue.stop();
+      await reading;
+    }
+  });
 }
 
 async function readUnits(
-  { plan, layout, queue, buffers, encoder, options }: Side,
+  { plan, queue, buffers, encoder, indices, options }: Side,
   openerOf: (index: number) => Promise<OpenReader>,
 ): Promise<void> {
   const { allowNonFinite, measureError, signal } = options;
-  for (const index of layout.order()) {
+  for (const index of indices) {
     const unit = plan.unit(index);
     const open = await openerOf(index);
     const { treatment } = unit;
@@ -163,6 +151,7 @@ class BufferStore {
 }
 
 interface Current {
+  readonly index: number;
   readonly unit: Unit;
   readonly treatment: Treatment;
   readonly writer: UnitWriter;
@@ -172,28 +161,22 @@ interface Current {
 }
 
 async function writeUnits(side: Side): Promise<void> {
-  const { plan, layout, queue, buffers, workspace, options } = side;
+  const { layout, queue, buffers, workspace, options } = side;
   let current: Current | undefined;
   try {
     for (let task = await queue.next(); task !== undefined; task = await queue.next()) {
       options.signal?.throwIfAborted();
       if (task.kind === "whole") {
         const { unit, index, open } = task;
-        const { error, textBytes = "typical" } = await runUnit(
-          unit,
-          open,
-          layout.writer(index),
-          workspace,
-          options,
-        );
-        options.onTensor?.(reportOf(unit, plan.outputs(unit, textBytes), error));
+        const result = await runUnit(unit, open, layout.writer(index), workspace, options);
+        options.onUnit(unit, { index, ...result });
       } else if (task.kind === "begin") {
         const { unit, index, treatment } = task;
         const { measureError } = options;
         const job = { ...encodeJobOf(unit, treatment), measureError };
         const assembler = new TensorAssembler(workspace, job);
         const writing = Promise.resolve();
-        current = { unit, treatment, writer: layout.writer(index), assembler, writing };
+        current = { index, unit, treatment, writer: layout.writer(index), assembler, writing };
       } else if (task.kind === "part") {
         const { codes, scales, sums, weights } = await task.part;
         const { writer, assembler, writing } = current as Current;
@@ -205,13 +188,13 @@ async function writeUnits(side: Side): Promise<void> {
           writer.write(codes).then(() => buffers.giveBack(codes)),
         );
       } else {
-        const { unit, treatment, writer, assembler, writing } = current as Current;
+        const { index, unit, treatment, writer, assembler, writing } = current as Current;
         await writing;
         const { scales, error } = assembler.finish();
         const parts = finalPartsOf(unit, treatment, scales, writer.quantStateBytes);
         await writer.finish(parts);
-        const textBytes = parts.get("quantState")?.byteLength ?? "typical";
-        options.onTensor?.(reportOf(unit, plan.outputs(unit, textBytes), error));
+        const textBytes = parts.get("quantState")?.byteLength;
+        options.onUnit(unit, { index, error, textBytes });
         current = undefined;
       }
     }

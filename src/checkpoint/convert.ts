@@ -1,34 +1,18 @@
 /** Runs a plan into files with the reference writer's layout. */
 
 import type { SafetensorsFile } from "../formats/safetensors/index.ts";
-import type { ByteSink } from "../foundation/byte-source.ts";
 import { UnsupportedError } from "../foundation/errors.ts";
 import type { Workspace } from "../tensor/workspace.ts";
 import type { ByteStream } from "./byte-stream.ts";
 import type { ConversionPlan } from "./conversion-plan.ts";
+import { convertEach, finishFile, reportOfUnit, type ToldOptions } from "./convert-each.ts";
+import type { ConvertOptions, FileSink, WrittenFile } from "./convert-options.ts";
 import type { ExactFile } from "./exact-file.ts";
+import type { FinishedUnit } from "./journal.ts";
 import { exactFile, type OutputFile } from "./output-plan.ts";
-import { reportOf, type TensorReport } from "./report.ts";
-import { type RunOptions, runUnit } from "./run-unit.ts";
+import { runUnit } from "./run-unit.ts";
 import type { Unit } from "./unit.ts";
 import { type OpenReader, streamReader, unitReader } from "./unit-reader.ts";
-
-/** A sink that its owner closes when the file is whole. */
-export interface FileSink extends ByteSink {
-  /** Makes the bytes durable and lets go of the file. */
-  close(): Promise<void>;
-}
-
-export interface ConvertOptions extends RunOptions {
-  readonly onTensor?: ((report: TensorReport) => void) | undefined;
-}
-
-export interface WrittenFile {
-  readonly name: string;
-  readonly bytes: number;
-  /** Bytes of the tensors alone. */
-  readonly dataBytes: number;
-}
 
 /**
  * Converts from sources that can be read in any order.
@@ -74,35 +58,12 @@ export async function convertUnits(
   workspace: Workspace,
   options: ConvertOptions,
 ): Promise<WrittenFile[]> {
-  const written: WrittenFile[] = [];
-  for (const output of outputs) {
-    const sink = await create(output.name);
-    const layout = exactFile(plan, output, sink, true);
-    await writeInPlace(layout, sink, options, async (told) => {
-      for (const index of layout.order()) {
-        const unit = plan.unit(index);
-        await runInto(layout, index, unit, await openerOf(index), plan, workspace, told);
-      }
-    });
-    written.push(await finishFile(output.name, layout, sink));
-  }
-  return written;
-}
-
-/**
- * Has the units of a file written: once, or twice when something came out longer than it was guessed
- * and the sink cannot be read back. The second time nothing is reported.
- */
-export async function writeInPlace(
-  layout: ExactFile,
-  sink: FileSink,
-  options: ConvertOptions,
-  writeUnits: (options: ConvertOptions) => Promise<void>,
-): Promise<void> {
-  await writeUnits(options);
-  if (sink.read !== undefined || layout.isInPlace()) return;
-  layout.restart();
-  await writeUnits({ ...options, onBytes: undefined, onTensor: undefined });
+  return convertEach(plan, outputs, create, options, async (layout, indices, told) => {
+    for (const index of indices) {
+      const unit = plan.unit(index);
+      await runInto(layout, index, unit, await openerOf(index), workspace, told);
+    }
+  });
 }
 
 /**
@@ -132,7 +93,9 @@ export async function convertStream(
     const file = open.get(position) ?? (await openFile(plan, output, create));
     open.set(position, file);
     const reader = await streamReader(input, unit, options.maxTensorBytes);
-    await runInto(file.layout, index, unit, reader, plan, workspace, options);
+    const onUnit = (_: Unit, result: FinishedUnit) =>
+      options.onTensor?.(reportOfUnit(plan, unit, result));
+    await runInto(file.layout, index, unit, reader, workspace, { ...options, onUnit });
     file.unitsLeft--;
     if (file.unitsLeft > 0) continue;
     open.delete(position);
@@ -175,22 +138,9 @@ async function runInto(
   index: number,
   unit: Unit,
   open: OpenReader,
-  plan: ConversionPlan,
   workspace: Workspace,
-  options: ConvertOptions,
+  options: ToldOptions,
 ): Promise<void> {
   const result = await runUnit(unit, open, layout.writer(index), workspace, options);
-  options.onTensor?.(
-    reportOf(unit, plan.outputs(unit, result.textBytes ?? "typical"), result.error),
-  );
-}
-
-export async function finishFile(
-  name: string,
-  layout: ExactFile,
-  sink: FileSink,
-): Promise<WrittenFile> {
-  const { bytes, dataBytes } = await layout.finish();
-  await sink.close();
-  return { name, bytes, dataBytes };
+  options.onUnit(unit, { index, ...result });
 }

@@ -59,6 +59,7 @@ export class ExactFile {
   readonly #inOrder: boolean;
   /** How much longer the texts so far are than they were guessed. */
   #growth = 0;
+  #writtenEnd = 0;
 
   /**
    * @param units the units of this file
@@ -95,9 +96,33 @@ export class ExactFile {
     this.#headerBytes = headerBytesOf(this.#header, metadata, sink.name);
   }
 
-  /** The units in the order that writes every tensor where it stays. */
-  order(): Iterable<number> {
-    return this.#rows.unitsByLastRow();
+  /**
+   * The units in the order that writes every tensor where it stays.
+   *
+   * @param first how many of them to leave out
+   */
+  *order(first = 0): Generator<number> {
+    let position = 0;
+    for (const unit of this.#rows.unitsByLastRow()) if (position++ >= first) yield unit;
+  }
+
+  /** Where the last byte of what was replayed ends. */
+  get writtenEnd(): number {
+    return this.#writtenEnd;
+  }
+
+  /** Takes a unit for written, as `writer` of a layout like this one has. @param textBytes of its JSON text */
+  replay(unit: number, textBytes: number | undefined): void {
+    const rows = this.#rows.ofUnit(unit);
+    const first = rows.find((row) => isStreamed(this.#rows.role(row)));
+    if (first !== undefined) this.#place(first);
+    for (const row of rows) {
+      const role = this.#rows.role(row);
+      if (!isStreamed(role)) this.#place(row);
+      if (role === "quantState") this.#setBytes(row, textBytes ?? (this.#bytes[row] as number));
+      const end = (this.#position[row] as number) + (this.#bytes[row] as number);
+      this.#writtenEnd = Math.max(this.#writtenEnd, end);
+    }
   }
 
   writer(unit: number): UnitWriter {
@@ -117,9 +142,11 @@ export class ExactFile {
 
   /** Whether all tensors lie where they belong, now that the true lengths are known. */
   isInPlace(): boolean {
-    for (const { from, to } of this.#moves(headerByteLength(this.#header, this.#metadata))) {
-      if (from !== to) return false;
-    }
+    return this.#isPlacedAt(headerByteLength(this.#header, this.#metadata));
+  }
+
+  #isPlacedAt(dataStart: number): boolean {
+    for (const { from, to } of this.#moves(dataStart)) if (from !== to) return false;
     return true;
   }
 
@@ -134,9 +161,16 @@ export class ExactFile {
     this.#growth = 0;
   }
 
-  /** Moves what must move and writes the header. */
-  async finish(): Promise<{ bytes: number; dataBytes: number }> {
+  /**
+   * Moves what must move and writes the header.
+   *
+   * @param beforeMoves awaited when something must move
+   */
+  async finish(
+    beforeMoves: () => Promise<void> | undefined = () => undefined,
+  ): Promise<{ bytes: number; dataBytes: number }> {
     const dataStart = headerByteLength(this.#header, this.#metadata);
+    if (!this.#isPlacedAt(dataStart)) await beforeMoves();
     await moveRanges(this.#sink, this.#moves(dataStart));
     let position = 0;
     for (const piece of encodeHeaderChunks(this.#header, this.#metadata)) {
@@ -186,10 +220,14 @@ export class ExactFile {
       const bytes = parts.get(this.#rows.role(row));
       if (bytes === undefined) continue;
       const at = this.#place(row);
-      this.#growth += bytes.byteLength - (this.#bytes[row] as number);
-      this.#bytes[row] = bytes.byteLength;
+      this.#setBytes(row, bytes.byteLength);
       await this.#sink.write(bytes, at);
     }
+  }
+
+  #setBytes(row: number, byteLength: number): void {
+    this.#growth += byteLength - (this.#bytes[row] as number);
+    this.#bytes[row] = byteLength;
   }
 }
 

@@ -16,13 +16,8 @@ export {
   parseModelConfig,
 } from "./config/model-config.ts";
 export { mainQuantType, quantizedConfigText } from "./config/quantization-config.ts";
-export {
-  type ConvertOptions,
-  convertFiles,
-  convertStream,
-  type FileSink,
-  type WrittenFile,
-} from "./convert.ts";
+export { convertFiles, convertStream } from "./convert.ts";
+export type { ConvertOptions, FileSink, WrittenFile } from "./convert-options.ts";
 export type { LayoutName, OutputTensor, Role } from "./layouts/layout.ts";
 export { ModelWeights } from "./model-weights.ts";
 export {

@@ -3,7 +3,8 @@
 import { encodeIndexChunks } from "../formats/safetensors/index.ts";
 import { printable, StorageError } from "../foundation/errors.ts";
 import type { ConversionPlan } from "./conversion-plan.ts";
-import type { FileSink, WrittenFile } from "./convert.ts";
+import type { FileSink, WrittenFile } from "./convert-options.ts";
+import type { ConversionJournal } from "./journal.ts";
 import { CONFIG_NAME, INDEX_NAME } from "./model-files.ts";
 import type { OpenedModel, SidecarSource } from "./opened-model.ts";
 import type { OutputFile } from "./output-plan.ts";
@@ -13,9 +14,11 @@ import { weightMapEntries } from "./weight-map.ts";
 export interface PendingOutput {
   /** Opens a new file, by its path below the directory; of a single-file output, the file itself. */
   create(path: string): Promise<FileSink>;
+  /** Where it is noted how far the files are, when the output can be taken up again. */
+  readonly journal?: ConversionJournal;
   /** Gives the output its name. */
   commit(): Promise<void>;
-  /** Removes every trace. */
+  /** Removes every trace, or leaves what was done to be taken up again. */
   abort(): Promise<void>;
 }
 

@@ -28,6 +28,8 @@ export interface QuantizeJobOptions extends PlanOptions {
   readonly onBytes?: (byteCount: number) => void;
   /** Called after each source tensor. */
   readonly onTensor?: (report: TensorReport) => void;
+  /** Called instead for a tensor that an earlier run has written, when one is resumed. */
+  readonly onEarlier?: (report: TensorReport) => void;
 }
 
 export interface PlannedJob {
@@ -51,6 +53,8 @@ export interface QuantizeModelResult {
   readonly kernels: KernelReport;
   /** Threads that computed. */
   readonly threads: number;
+  /** Tensors that an earlier run had written. */
+  readonly resumedTensors: number;
 }
 
 /** "stdout" is a stream, written from front to back. */

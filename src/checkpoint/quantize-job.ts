@@ -9,7 +9,8 @@ import type { Workspace } from "../tensor/workspace.ts";
 import { ByteStream } from "./byte-stream.ts";
 import { identityOf, type ModelConfig } from "./config/model-config.ts";
 import { quantizedConfigText } from "./config/quantization-config.ts";
-import { convertFiles, convertStream, fileOpener, type WrittenFile } from "./convert.ts";
+import { convertFiles, convertStream, fileOpener } from "./convert.ts";
+import type { WrittenFile } from "./convert-options.ts";
 import { convertParallel } from "./convert-parallel.ts";
 import { writeForward } from "./forward-file.ts";
 import type { OpenedModel } from "./opened-model.ts";
@@ -40,11 +41,18 @@ export interface JobPlace {
   /** Of a single file. */
   readonly fileName: string;
   /** Begins an output of files. */
-  open(): Promise<PendingOutput>;
+  open(content: JobContent): Promise<PendingOutput>;
   /** Takes the bytes of a stream, in order. */
   emit(bytes: Uint8Array): Promise<void>;
   /** Threads, for an input that can be read in any order. */
   newPool(input: OpenedModel): JobPool | undefined;
+}
+
+/** What the output is to hold. */
+export interface JobContent {
+  readonly plan: Plan;
+  /** Of a directory. */
+  readonly configText: string;
 }
 
 export interface JobPool extends PartEncoder {
@@ -62,6 +70,7 @@ export class QuantizeJob {
   readonly #plan: Plan;
   readonly #warnings: string[];
   #totals = NO_TOTALS;
+  #resumed = 0;
 
   constructor(
     place: JobPlace,
@@ -110,7 +119,7 @@ export class QuantizeJob {
       const written = await this.#toStdout(input, workspace);
       return this.#result(written, false, workspace.report);
     }
-    const pending = await this.#place.open();
+    const pending = await this.#place.open({ plan, configText });
     const { signal } = this.#options;
     let pool: JobPool | undefined;
     try {
@@ -123,6 +132,9 @@ export class QuantizeJob {
       const files = await this.#convert(input, outputs, pending, workspace, pool);
       if (this.#kind === "directory") await writeIndex(pending, this.#plan, outputs, files);
       signal?.throwIfAborted();
+      if (!(input instanceof ByteStream)) {
+        for (const { source } of input.files) await source.checkUnchanged?.();
+      }
       await pending.commit();
       const sizes = files.map(({ name, bytes: size }) => ({ name, bytes: size }));
       const totalBytes = sizes.reduce((sum, file) => sum + file.bytes, 0);
@@ -166,6 +178,11 @@ export class QuantizeJob {
         this.#totals = addToTotals(this.#totals, report);
         this.#options.onTensor?.(report);
       },
+      onEarlier: (report: TensorReport) => {
+        this.#totals = addToTotals(this.#totals, report);
+        this.#resumed++;
+        this.#options.onEarlier?.(report);
+      },
     };
   }
 
@@ -177,7 +194,7 @@ export class QuantizeJob {
     pool: JobPool | undefined,
   ): Promise<WrittenFile[]> {
     const create = (name: string) => pending.create(name);
-    const options = this.#runOptions;
+    const options = { ...this.#runOptions, journal: pending.journal };
     if (!(input instanceof ByteStream)) {
       const { files } = input;
       if (pool === undefined) {
@@ -225,6 +242,7 @@ export class QuantizeJob {
       warnings: this.#warnings,
       kernels: kernels ?? newWorkspace(this.#options.kernels).report,
       threads,
+      resumedTensors: this.#resumed,
     };
   }
 }

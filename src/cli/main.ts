@@ -9,6 +9,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { planCommand } from "./commands/plan.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
+import { KeptError } from "./kept.ts";
 
 /** Set by the build. */
 declare const QUANTWISE_VERSION: string;
@@ -54,14 +55,21 @@ try {
 if (!process.stdin.destroyed && process.stdin.readableFlowing !== null) process.stdin.destroy();
 
 function exitCodeOf(error: unknown): number {
+  if (error instanceof KeptError) return exitCodeOf(error.cause);
   return error instanceof QuantwiseError && error.code === "ARGUMENT" ? USAGE : FAILED;
 }
 
 function messageOf(error: unknown): string {
-  if (error instanceof QuantwiseError) return error.message;
-  if (error instanceof DOMException && error.name === "AbortError") {
-    return `${error.message}; nothing was left behind`;
+  if (error instanceof KeptError) {
+    const { cause, hint } = error;
+    return `${isAbort(cause) ? cause.message : messageOf(cause)}\nquantwise: ${hint}`;
   }
+  if (error instanceof QuantwiseError) return error.message;
+  if (isAbort(error)) return `${error.message}; nothing was left behind`;
   // What we did not foresee: the stack helps whoever gets the report.
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function isAbort(error: unknown): error is DOMException {
+  return error instanceof DOMException && error.name === "AbortError";
 }

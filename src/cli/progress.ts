@@ -12,6 +12,7 @@ export class Progress {
   #tensors = 0;
   #done = 0;
   #bytes = 0;
+  #earlierBytes = 0;
   #totalBytes = 0;
   #started = 0;
 
@@ -58,6 +59,13 @@ export class Progress {
     this.step(name, `${dtype} [${shape.join(", ")}]: ${change}`);
   }
 
+  /** An earlier run has done it. */
+  earlier({ bytesBefore }: TensorReport): void {
+    this.#done++;
+    this.advance(bytesBefore);
+    this.#earlierBytes += bytesBefore;
+  }
+
   /** One tensor is through. */
   step(name: string, text: string): void {
     this.#done++;
@@ -78,7 +86,7 @@ export class Progress {
 
   #payload(tensor?: string): Record<string, string> {
     const seconds = (performance.now() - this.#started) / 1000;
-    const rate = this.#bytes / Math.max(seconds, 1e-3);
+    const rate = (this.#bytes - this.#earlierBytes) / Math.max(seconds, 1e-3);
     const left = rate > 0 ? (this.#totalBytes - this.#bytes) / rate : 0;
     return {
       done: formatBytes(this.#bytes),

@@ -23,7 +23,7 @@ export async function openReport(
   models: readonly string[],
 ): Promise<ReportFile> {
   await refusePartOf(models, path);
-  const pending = await pendingFile(path, overwrite);
+  const pending = await pendingFile(path, { overwrite });
   try {
     const sink = await pending.create(basename(path));
     return {

@@ -40,6 +40,9 @@ export function textSummary(result: QuantizeModelResult, job: JobFacts): string 
     const sampled = worst.error.sampledElements < worst.elementCount ? ", sampled" : "";
     lines.push(`  worst     ${printable(worst.name)}: error ${error} of its RMS${sampled}`);
   }
+  if (result.resumedTensors > 0) {
+    lines.push(`  resumed   ${result.resumedTensors} tensors were done before`);
+  }
   if (!dryRun) {
     const onThreads = result.threads > 1 ? `, ${result.threads} threads` : "";
     const rate = formatBytes(bytesBefore / Math.max(job.seconds, 1e-3));
@@ -59,6 +62,7 @@ export function jsonSummary(result: QuantizeModelResult, job: JobFacts): string 
     input: job.input,
     output: job.output,
     dryRun: result.dryRun,
+    resumedTensors: result.resumedTensors,
     files: result.files,
     bytesBefore,
     bytesAfter,

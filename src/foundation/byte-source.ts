@@ -24,6 +24,10 @@ export interface ByteSource {
    * @throws FormatError when the source ends before `target` is full
    */
   read(target: Uint8Array, position: number): Promise<void>;
+  /** Is another one when the bytes are, as far as the place can say: a file's time, an ETag. */
+  readonly revision?: string | undefined;
+  /** @throws StorageError when the bytes have changed since they were opened */
+  checkUnchanged?(): Promise<void>;
   /** Where other threads find the bytes themselves, if they can. */
   place?(position: number): FilePlace;
 }

@@ -154,8 +154,8 @@ async function write(
   const { signal, onBytes, onTensor, dtype, overwrite = false } = options;
   const pending =
     kind === "directory"
-      ? await pendingDirectory(output, overwrite)
-      : await pendingFile(output, overwrite);
+      ? await pendingDirectory(output, { overwrite })
+      : await pendingFile(output, { overwrite });
   const quantTypes = new Map<string, QuantType>();
   for (let index = 0; index < plan.length; index++) {
     const tensor = plan.tensor(index);

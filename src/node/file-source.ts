@@ -1,7 +1,9 @@
 /** A file as a `ByteSource`. */
 
+import type { BigIntStats } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import type { ByteSource } from "../foundation/byte-source.ts";
+import { printable, StorageError } from "../foundation/errors.ts";
 import { fileEnds, identityOf, readAt } from "./read-place.ts";
 import { storageError } from "./storage-error.ts";
 
@@ -15,7 +17,7 @@ const SMALL_BYTES = 1 << 16;
 /** @throws StorageError when the file cannot be opened */
 export async function openFileSource(path: string): Promise<FileSource> {
   let handle: FileHandle;
-  let size: number;
+  let before: BigIntStats;
   let identity: string;
   try {
     handle = await open(path, "r");
@@ -23,9 +25,8 @@ export async function openFileSource(path: string): Promise<FileSource> {
     throw storageError("cannot open", path, cause);
   }
   try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) throw new Error("it is not a regular file");
-    size = stats.size;
+    before = await handle.stat({ bigint: true });
+    if (!before.isFile()) throw new Error("it is not a regular file");
     identity = identityOf(handle.fd);
   } catch (cause) {
     await handle.close();
@@ -33,7 +34,15 @@ export async function openFileSource(path: string): Promise<FileSource> {
   }
   return {
     name: path,
-    size,
+    size: Number(before.size),
+    revision: String(before.mtimeNs),
+    async checkUnchanged() {
+      const { size, mtimeNs } = await handle.stat({ bigint: true });
+      if (size === before.size && mtimeNs === before.mtimeNs) return;
+      throw new StorageError(
+        `${printable(path)} was written to while it was read; start again when it is at rest`,
+      );
+    },
     read: (target, position) => fill(handle, path, target, position),
     place: (position) => ({ descriptor: handle.fd, identity, path, position }),
     close: () => handle.close(),

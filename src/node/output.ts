@@ -3,70 +3,95 @@
  * renamed. Until `commit`, nothing under the final name has changed.
  */
 
-import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
-import {
-  link,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  rename,
-  rm,
-  rmdir,
-  stat,
-  unlink,
-} from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
-import type { FileSink } from "../checkpoint/convert.ts";
+import { lstat, mkdir, readdir, rm, rmdir, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { FileSink } from "../checkpoint/convert-options.ts";
 import type { PendingOutput } from "../checkpoint/pending-output.ts";
 import { StorageError } from "../foundation/errors.ts";
-import { createFileSink, type DiscardableSink } from "./file-sink.ts";
+import { type DiscardableSink, openFileSink } from "./file-sink.ts";
+import { giveName, syncDirectory } from "./give-name.ts";
+import {
+  openPartial,
+  type PartialFolder,
+  type ResumableRun,
+  releasePartial,
+} from "./partial-folder.ts";
 import { storageError } from "./storage-error.ts";
 
 const CHECKPOINT_FILES = /^config\.json$|\.safetensors$/;
 
-/**
- * @param overwrite replace what is there; otherwise an existing output is refused (an empty
- * directory is not in the way)
- * @throws StorageError
- */
-export async function pendingDirectory(path: string, overwrite: boolean): Promise<PendingOutput> {
-  const target = resolve(path);
-  await refuseExisting(target, overwrite, "directory");
-  const temporary = besideName(target);
-  const parents = await makeParents(target);
-  await guarded("cannot create", temporary, () => mkdir(temporary));
-  removeAtExit(temporary);
-  const sinks = new Set<DiscardableSink>();
+export interface PendingOptions {
+  /** Replace what is there; otherwise an existing output is refused (an empty directory is not in the way). */
+  readonly overwrite: boolean;
+  /** For a run that can be taken up again. */
+  readonly run?: ResumableRun | undefined;
+  /** Called with the directory when all is in it. */
+  readonly beforeCommit?: ((path: string) => Promise<void>) | undefined;
+}
+
+/** @throws StorageError */
+export async function pendingDirectory(
+  path: string,
+  options: PendingOptions,
+): Promise<PendingOutput> {
+  const begun = await begin(path, "directory", options);
+  const { content, target } = begun;
+  await guarded("cannot create", content, () => mkdir(content, { recursive: true }));
   return {
-    create: async (path) => {
-      const parent = join(temporary, dirname(path));
+    ...journalOf(begun),
+    create: async (name) => {
+      const parent = join(content, dirname(name));
       await guarded("cannot create", parent, () => mkdir(parent, { recursive: true }));
-      return tracked(sinks, join(temporary, path));
+      return tracked(begun, name, join(content, name));
     },
     commit: () =>
       guarded("cannot finish", target, async () => {
-        await syncDirectory(temporary);
-        await giveName(temporary, target, overwrite);
+        await options.beforeCommit?.(content);
+        await syncDirectory(content);
+        await finish(begun, options.overwrite);
       }),
-    abort: () => discard(sinks, temporary, parents),
+    abort: () => end(begun, options.run),
   };
 }
 
 /** As `pendingDirectory`, for one file. */
-export async function pendingFile(path: string, overwrite: boolean): Promise<PendingOutput> {
-  const target = resolve(path);
-  await refuseExisting(target, overwrite, "file");
-  const temporary = besideName(target);
-  const parents = await makeParents(target);
-  removeAtExit(temporary);
-  const sinks = new Set<DiscardableSink>();
+export async function pendingFile(path: string, options: PendingOptions): Promise<PendingOutput> {
+  const begun = await begin(path, "file", options);
+  const { content, target } = begun;
   return {
-    create: () => tracked(sinks, temporary),
-    commit: () => guarded("cannot finish", target, () => giveName(temporary, target, overwrite)),
-    abort: () => discard(sinks, temporary, parents),
+    ...journalOf(begun),
+    create: (name) => tracked(begun, name, content),
+    commit: () => guarded("cannot finish", target, () => finish(begun, options.overwrite)),
+    abort: () => end(begun, options.run),
   };
+}
+
+/** An output that has begun to grow. */
+interface Begun extends PartialFolder {
+  readonly target: string;
+  /** Directories that did not exist before, the deepest first. */
+  readonly parents: readonly string[];
+  /** Files that are open. */
+  readonly sinks: Set<DiscardableSink>;
+  readonly syncBytes: number | undefined;
+}
+
+async function begin(
+  path: string,
+  kind: "file" | "directory",
+  { overwrite, run }: PendingOptions,
+): Promise<Begun> {
+  const target = resolve(path);
+  await refuseExisting(target, overwrite, kind);
+  const parents = await makeParents(target);
+  const partial = await openPartial(target, run);
+  if (run?.resume !== true) removeAtExit(partial.path);
+  return { ...partial, target, parents, sinks: new Set(), syncBytes: run?.syncBytes };
+}
+
+function journalOf({ journal }: Begun): Pick<PendingOutput, "journal"> {
+  return journal === undefined ? {} : { journal };
 }
 
 /** Checks without creating anything. @throws StorageError */
@@ -113,8 +138,14 @@ function removeUnfinished(): void {
   for (const path of unfinished) rmSync(path, { recursive: true, force: true });
 }
 
-async function tracked(sinks: Set<DiscardableSink>, path: string): Promise<FileSink> {
-  const sink = await createFileSink(path);
+async function tracked(begun: Begun, name: string, path: string): Promise<FileSink> {
+  const { sinks, journal, isResumed, syncBytes } = begun;
+  const isBegun = journal?.earlier(name) !== undefined;
+  const sink = await openFileSink(path, {
+    flags: isBegun ? "r+" : isResumed ? "w+" : "wx+",
+    flushBytes: syncBytes,
+    onFlush: journal && (() => journal.takeNoted(name)),
+  });
   sinks.add(sink);
   return {
     ...sink,
@@ -151,73 +182,34 @@ async function isDirectory(path: string): Promise<boolean> {
   throw new StorageError(`cannot create ${path}: a part of the path is not a directory`);
 }
 
-async function discard(
-  sinks: Set<DiscardableSink>,
-  temporary: string,
-  parents: readonly string[],
-): Promise<void> {
-  for (const sink of sinks) await sink.discard().catch(() => {});
-  await rm(temporary, { recursive: true, force: true });
-  finished(temporary);
-  // Only empty ones go: somebody else may have put something there.
-  for (const parent of parents) await rmdir(parent).catch(() => {});
+/** Gives the output its name, and removes what is left. */
+async function finish(begun: Begun, overwrite: boolean): Promise<void> {
+  await begun.journal?.close();
+  await giveName(begun.content, begun.target, overwrite);
+  finished(begun.path);
+  // The output is whole under its name: what is left beside it is no failure.
+  await rm(begun.path, { recursive: true, force: true }).catch(() => {});
+  await syncDirectory(dirname(begun.target));
 }
 
-/**
- * Moves `temporary` to `target`. Without `overwrite` nothing that appeared there in the meantime
- * is touched; with it, what was there is restored when the move fails.
- */
-async function giveName(temporary: string, target: string, overwrite: boolean): Promise<void> {
-  const there = await lstat(target).catch(() => undefined);
-  if (!overwrite) {
-    const isFile = (await lstat(temporary)).isFile();
-    // A rename replaces an existing file, a link does not; a full directory stops a rename.
-    if (isFile) await linkAs(temporary, target);
-    else {
-      if (there?.isDirectory() === true) await rmdir(target);
-      await rename(temporary, target);
-    }
-  } else if (there === undefined || !there.isDirectory()) {
-    await rename(temporary, target);
-  } else {
-    const old = besideName(target);
-    await rename(target, old);
-    try {
-      await rename(temporary, target);
-    } catch (error) {
-      await rename(old, target);
-      throw error;
-    }
-    // The new output is whole under its name: what is left of the old one is no failure.
-    await rm(old, { recursive: true, force: true }).catch(() => {});
+/** After a failure. */
+async function end(begun: Begun, run: ResumableRun | undefined): Promise<void> {
+  const { sinks, path, parents, journal } = begun;
+  const isKept = run?.resume === true;
+  for (const sink of sinks) {
+    if (isKept) await sink.flush().catch(() => {});
+    await sink.discard().catch(() => {});
   }
-  finished(temporary);
-  await syncDirectory(dirname(target));
-}
-
-async function linkAs(temporary: string, target: string): Promise<void> {
-  try {
-    await link(temporary, target);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") throw error;
-    // A file system without hard links: the check at the start has to do.
-    await rename(temporary, target);
+  await journal?.close().catch(() => {});
+  if (isKept) {
+    const kept = await releasePartial(begun, begun.target);
+    run.onKept?.(kept);
     return;
   }
-  await unlink(temporary);
-}
-
-/** A hidden name in the same directory, so that a rename suffices. */
-function besideName(target: string): string {
-  const unique = randomBytes(6).toString("hex");
-  return join(dirname(target), `.${basename(target)}.${unique}.partial`);
-}
-
-/** Makes a rename durable. Some systems cannot; the data itself is already synced. */
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, "r").catch(() => undefined);
-  await handle?.sync().catch(() => {});
-  await handle?.close();
+  await rm(path, { recursive: true, force: true });
+  finished(path);
+  // Only empty ones go: somebody else may have put something there.
+  for (const parent of parents) await rmdir(parent).catch(() => {});
 }
 
 async function guarded(what: string, path: string, run: () => Promise<unknown>): Promise<void> {

@@ -8,6 +8,7 @@ import { refuseQuantized } from "../checkpoint/config/model-config.ts";
 import type { OpenedModel } from "../checkpoint/opened-model.ts";
 import { type JobPlace, QuantizeJob } from "../checkpoint/quantize-job.ts";
 import { checkByteCount } from "../checkpoint/quantize-stream.ts";
+import { ArgumentError, printable, UnsupportedError } from "../foundation/errors.ts";
 import { forwardStream } from "../web/forward-stream.ts";
 import { checkOutput } from "./check-output.ts";
 import { openModel, readConfig } from "./model-input.ts";
@@ -18,6 +19,7 @@ import {
   type QuantizeModelOptions,
   type QuantizeModelResult,
 } from "./quantize-options.ts";
+import { runIdentity } from "./run-identity.ts";
 import { writeStdout } from "./stdout.ts";
 import { createThreadPool } from "./threads.ts";
 
@@ -35,13 +37,16 @@ export async function quantizeModel(
   options: QuantizeModelOptions = {},
 ): Promise<QuantizeModelResult> {
   checkByteCount("maxTensorBytes", options.maxTensorBytes);
+  checkByteCount("syncBytes", options.syncBytes);
   const kind = outputKindOf(output);
+  refuseResume(input, kind, options);
   if (kind !== "stdout") await checkOutput(input, output, kind, options.overwrite === true);
-  const place = placeOf(output, kind, options);
   if (input !== "-") {
     const model = await openModel(input, options);
     try {
       refuseQuantized(model.config);
+      if (options.resume === true) refuseUnknown(input, model);
+      const place = placeOf(output, kind, options, model);
       const files = model.files.map(({ source, table }) => ({ name: source.name, table }));
       const job = new QuantizeJob(place, options, model.config, files, model.leftOut);
       if (model.hasRanges || files.length > 1) return await job.run(model, model);
@@ -61,6 +66,7 @@ export async function quantizeModel(
   );
   try {
     const table = await stream.readHeader();
+    const place = placeOf(output, kind, options);
     const files = [{ name: stream.name, table }];
     return await new QuantizeJob(place, options, config, files).run(stream);
   } finally {
@@ -68,13 +74,41 @@ export async function quantizeModel(
   }
 }
 
-function placeOf(output: string, kind: OutputKind, options: QuantizeModelOptions): JobPlace {
-  const { overwrite = false, kernels } = options;
+function refuseResume(input: string, kind: OutputKind, { resume, dryRun }: QuantizeModelOptions) {
+  if (resume !== true) return;
+  const whole = "a file or a directory with resume: a stream cannot be taken up again";
+  if (input === "-") throw new ArgumentError("model", whole, input);
+  if (kind === "stdout") throw new ArgumentError("output", whole, "-");
+  if (dryRun === true) throw new ArgumentError("resume", "no dryRun beside it", resume);
+}
+
+/** Nothing can be taken up where one cannot begin in the middle, or tell whether it is the same model. */
+function refuseUnknown(input: string, { hasRanges, files }: OpenedModel): void {
+  const isKnown = files.every(({ source }) => source.revision !== undefined);
+  if (hasRanges && isKnown) return;
+  const missing = hasRanges ? "neither an ETag nor a date" : "no ranges";
+  throw new UnsupportedError(
+    `${printable(input)}: its server gives ${missing}, so it cannot be resumed; leave out resume ` +
+      "(--resume), or download it first",
+  );
+}
+
+function placeOf(
+  output: string,
+  kind: OutputKind,
+  options: QuantizeModelOptions,
+  model?: OpenedModel,
+): JobPlace {
+  const { overwrite = false, resume = false, kernels, syncBytes, onKept } = options;
   const begin = kind === "directory" ? pendingDirectory : pendingFile;
   return {
     kind,
     fileName: basename(output),
-    open: () => begin(output, overwrite),
+    open: (content) => {
+      const identity = model?.hasRanges === true && runIdentity(kind, model, options, content);
+      const run = identity ? { identity, resume, syncBytes, onKept } : undefined;
+      return begin(output, { overwrite, run });
+    },
     emit: writeStdout,
     newPool(model) {
       const threads = options.threads ?? usualThreads(model);

@@ -20,6 +20,20 @@ export interface QuantizeModelOptions extends QuantizeJobOptions {
   readonly threads?: number;
   /** For a model at an address; see `openModel`. */
   readonly token?: string;
+  /**
+   * Go on where a run that was killed, or that failed with `resume`, has left this output: finished
+   * tensors are not done again, and the bytes are those of one run. Where there is none, begin. A run
+   * that fails leaves what it has done to be resumed.
+   * @defaultValue false
+   */
+  readonly resume?: boolean;
+  /**
+   * Bytes of a file after which what is written is made durable, and recorded to be resumed from.
+   * @defaultValue 64 MiB
+   */
+  readonly syncBytes?: number;
+  /** Called when a run with `resume` fails, with the folder that holds what it has done. */
+  readonly onKept?: (path: string) => void;
 }
 
 /** "-" is standard input or output; a file ends in ".safetensors"; all else is a directory. */

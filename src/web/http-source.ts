@@ -49,6 +49,7 @@ class CursorSource implements HttpSource {
   readonly name: string;
   readonly size: number;
   readonly hasRanges: boolean;
+  readonly revision: string | undefined;
   readonly #file: RemoteFile;
   /** The last used one first. */
   #cursors: Cursor[];
@@ -59,6 +60,7 @@ class CursorSource implements HttpSource {
     this.name = file.name;
     this.size = file.size;
     this.hasRanges = file.hasRanges;
+    this.revision = file.revision;
     this.#file = file;
     this.#cursors = [first];
   }

@@ -22,6 +22,12 @@ export class FileIdentity {
     return this.#lastModified;
   }
 
+  /** What tells this file from another at its address; undefined when the server tells nothing. */
+  get revision(): string | undefined {
+    const etag = this.#etag === undefined ? undefined : plain(this.#etag);
+    return this.#linkedEtag ?? etag ?? this.#lastModified;
+  }
+
   /** The first address says that it is the same file, whatever the place where it lies says. */
   isLinkedTo({ linkedEtag }: Notes): boolean {
     return linkedEtag !== undefined && linkedEtag === this.#linkedEtag;

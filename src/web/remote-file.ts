@@ -53,6 +53,10 @@ export class RemoteFile {
     }
   }
 
+  get revision(): string | undefined {
+    return this.#identity.revision;
+  }
+
   /** Bytes from `start` on, at most to `end`. */
   async part(start: number, end: number): Promise<Piece> {
     const answer = await this.#ask(start, end);

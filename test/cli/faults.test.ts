@@ -321,3 +321,31 @@ describe("a pipe among the model's files", () => {
     ]);
   });
 });
+
+describe("a job with --resume", () => {
+  const model = writeModel(join(temporaryFolder(), "model"), llamaTensors({ hidden: 256 }));
+
+  it("keeps what it has done, says where, and goes on from there", async () => {
+    const folder = temporaryFolder();
+    const args = ["quantize", model, "-o", join(folder, "out"), "--resume"];
+    const script = 'ulimit -f 400; exec "$0" "$@"';
+    const { status, stderr } = spawnSync("bash", ["-c", script, process.execPath, cli, ...args]);
+    expect(status).toBe(1);
+    expect(stderr.toString()).toMatch(/cannot write .*partial/);
+    expect(stderr.toString()).toMatch(
+      /quantwise: what is done is kept in \S+\.partial; the same command goes on from there\n$/,
+    );
+    expect(namesIn(folder)).toEqual([expect.stringMatching(/^\.out\.[0-9a-f]{12}\.partial$/)]);
+    const { stdout } = await quantize([...args.slice(1), "--json"]);
+    expect(JSON.parse(stdout.toString()).resumedTensors).toBeGreaterThan(0);
+    expect(namesIn(folder)).toEqual(["out"]);
+    await quantize([model, "-o", join(folder, "whole")]);
+    expect(filesBelow(join(folder, "out"))).toEqual(filesBelow(join(folder, "whole")));
+  });
+
+  it("is refused for streams, as the command line's fault", async () => {
+    const { code, stderr } = await quantwise(["quantize", model, "-o", "-", "--resume"]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/output: expected a file or a directory with resume/);
+  });
+});

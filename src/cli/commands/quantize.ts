@@ -11,6 +11,7 @@ import { writeStdout } from "../../node/stdout.ts";
 import { QUANT_TYPES } from "../../schemes/registry.ts";
 import { GRANULARITIES, QUANT_STORAGES } from "../../tensor/options.ts";
 import { checked, collect, integer, wholeNumber } from "../arguments.ts";
+import { KeptError } from "../kept.ts";
 import { Progress } from "../progress.ts";
 import { MODEL_FORMS, publicModelName, TOKEN_FILE, tokenIn } from "../remote.ts";
 import { jsonSummary, textSummary } from "../summary.ts";
@@ -38,6 +39,8 @@ interface Flags {
   readonly kernels: NonNullable<QuantizeModelOptions["kernels"]>;
   readonly maxTensorBytes: number;
   readonly threads?: number;
+  readonly resume?: boolean;
+  readonly syncBytes?: number;
   readonly overwrite?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
@@ -51,7 +54,7 @@ Examples:
   quantwise quantize model.safetensors -o model-fp4.safetensors --quant-type fp4
   quantwise quantize model -o out --exclude '**.mlp.**' --rule 'model.layers.0.**=copy'
   quantwise quantize model -o out --dry-run
-  quantwise quantize hf:org/name -o out
+  quantwise quantize hf:org/name -o out --resume
   quantwise quantize https://example.com/model.safetensors -o out.safetensors
   cat model.safetensors | quantwise quantize - -o - > quantized.safetensors
 
@@ -152,6 +155,12 @@ export function quantizeCommand(signal: AbortSignal): Command {
         "threads that compute, files in and files out (default: the cores from 512 MB on)",
       ).argParser(wholeNumber),
     )
+    .option("--resume", "go on where a run that was killed or failed has ended; or begin one")
+    .addOption(
+      new Option("--sync-bytes <size>", "bytes after which progress is recorded for --resume")
+        .argParser((text) => checked(() => parseByteCount(text, "sync-bytes")))
+        .hideHelp(),
+    )
     .option("--overwrite", "replace an existing output")
     .option("--dry-run", "plan and tell the size; create nothing")
     .option("--json", "print the summary as JSON")
@@ -178,6 +187,7 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
   // JSON on standard error must stand alone there.
   const progress = new Progress(quiet || dryRun || (json && toStdout));
   const started = performance.now();
+  let kept: string | undefined;
   try {
     const result = await quantizeModel(model, output, {
       ...options,
@@ -192,6 +202,10 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
       },
       onBytes: (byteCount) => progress.advance(byteCount),
       onTensor: (report) => progress.tensor(report),
+      onEarlier: (report) => progress.earlier(report),
+      onKept: (path) => {
+        kept = path;
+      },
     });
     progress.stop();
     const job = {
@@ -204,6 +218,8 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
     if (!json && !dryRun && quiet) return;
     if (toStdout) process.stderr.write(text);
     else await writeStdout(Buffer.from(text));
+  } catch (error) {
+    throw kept === undefined ? error : new KeptError(error, kept);
   } finally {
     progress.stop();
   }

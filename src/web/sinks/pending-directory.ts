@@ -1,6 +1,6 @@
 /** A checkpoint in a directory behind a handle: of the user's disk, or of the origin's own. */
 
-import type { FileSink } from "../../checkpoint/convert.ts";
+import type { FileSink } from "../../checkpoint/convert-options.ts";
 import { CONFIG_NAME, INDEX_NAME } from "../../checkpoint/model-files.ts";
 import type { PendingOutput } from "../../checkpoint/pending-output.ts";
 import { printable, StorageError } from "../../foundation/errors.ts";

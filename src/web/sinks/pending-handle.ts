@@ -1,6 +1,6 @@
 /** A file behind a handle, in the making. */
 
-import type { FileSink } from "../../checkpoint/convert.ts";
+import type { FileSink } from "../../checkpoint/convert-options.ts";
 import { printable, UnsupportedError } from "../../foundation/errors.ts";
 import { guarded } from "./handle-error.ts";
 import type { AccessedFile, FileHandleLike, WritableFile } from "./handles.ts";
