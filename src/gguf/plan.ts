@@ -9,7 +9,7 @@ import {
   ggufType,
   layoutGguf,
 } from "../formats/gguf/index.ts";
-import { ArgumentError, PlanError, quoted } from "../foundation/errors.ts";
+import { ArgumentError, PlanError, quoted, UnsupportedError } from "../foundation/errors.ts";
 import { BLOCK_LAYOUTS, BLOCK_TYPES, type BlockType } from "../schemes/ggml/block-types.ts";
 import {
   FILE_TYPES,
@@ -143,14 +143,16 @@ function targetType(
   return ggufType(wanted);
 }
 
-/** @throws ArgumentError, which says so for the types that need an importance matrix */
+/** @throws ArgumentError; UnsupportedError for types that need an importance matrix */
 export function checkFileType(fileType: string | undefined): GgufFileType {
   const found = GGUF_FILE_TYPES.find((name) => name === fileType);
   if (found !== undefined) return found;
-  const expected = `one of ${GGUF_FILE_TYPES.join(", ")} for GGUF`;
-  const isLater = NEEDS_IMPORTANCE.includes(fileType ?? "");
-  const why = isLater ? " (this one needs an importance matrix, which is not supported yet)" : "";
-  throw new ArgumentError("quantType", `${expected}${why}`, fileType);
+  if (NEEDS_IMPORTANCE.includes(fileType ?? "")) {
+    throw new UnsupportedError(
+      `${fileType} needs an importance matrix, which is not supported yet; choose q2_k or q3_k_s`,
+    );
+  }
+  throw new ArgumentError("quantType", `one of ${GGUF_FILE_TYPES.join(", ")} for GGUF`, fileType);
 }
 
 /**

@@ -3,7 +3,7 @@
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { ArgumentError } from "../foundation/errors.ts";
-import { isWebModel } from "../web/model-place.ts";
+import { isGgufPath, isWebModel } from "../web/model-place.ts";
 import { refuseExisting } from "./output.ts";
 
 /** Refuses an output that exists, or that would swallow its own input. */
@@ -28,6 +28,16 @@ export async function checkOutput(
 export function checkInput(input: string): void {
   if (typeof input === "string") return;
   throw new ArgumentError("model", "a path, an address or hf:org/name, as a string", input);
+}
+
+/** A file of that name must not hold safetensors. @throws ArgumentError */
+export function refuseGgufOutput(output: string, instead: string): void {
+  if (!isGgufPath(output)) return;
+  throw new ArgumentError(
+    "output",
+    `a .safetensors file or a directory (${instead} writes GGUF)`,
+    output,
+  );
 }
 
 /** Refuses a file that is there already. @throws StorageError */

@@ -21,7 +21,7 @@ import type { QuantType } from "../schemes/registry.ts";
 import { newWorkspace } from "../tensor/default-workspace.ts";
 import { oneOf } from "../tensor/options.ts";
 import type { Workspace } from "../tensor/workspace.ts";
-import { checkOutput } from "./check-output.ts";
+import { checkOutput, refuseGgufOutput } from "./check-output.ts";
 import { type ModelInput, openModel } from "./model-input.ts";
 import { pendingDirectory, pendingFile } from "./output.ts";
 import { outputKindOf, type PlannedJob } from "./quantize-options.ts";
@@ -86,6 +86,7 @@ export async function dequantizeModel(
 ): Promise<DequantizeModelResult> {
   const { dtype } = options;
   if (dtype !== undefined) oneOf("dtype", FLOAT_DTYPES, dtype);
+  refuseGgufOutput(output, "dequantizeGguf");
   const kind = outputKindOf(output);
   if (input === "-" || kind === "stdout") {
     const which = input === "-" ? "model" : "output";

@@ -17,15 +17,24 @@ export { diagnose } from "./diagnose.ts";
 export type { Diagnosis, Missing, Trial } from "./diagnosis.ts";
 export { createFileSink } from "./file-sink.ts";
 export { type FileSource, openFileSource } from "./file-source.ts";
-export {
-  type FoundScheme,
-  type InspectedModel,
-  type InspectedTensor,
-  type InspectModelOptions,
-  inspectModel,
-} from "./inspect-model.ts";
+export { type GgufInput, openGgufInput } from "./gguf-input.ts";
+export { inspectModel } from "./inspect-model.ts";
+export type {
+  FoundScheme,
+  InspectedModel,
+  InspectedTensor,
+  InspectModelOptions,
+  MetadataValue,
+} from "./inspected.ts";
 export { type ModelInput, type OpenModelOptions, openModel } from "./model-input.ts";
 export { type PlanSizesOptions, planSizes } from "./plan-sizes.ts";
+export {
+  type DequantizeGgufOptions,
+  dequantizeGguf,
+  type GgufOutputOptions,
+  type QuantizeGgufOptions,
+  quantizeGguf,
+} from "./quantize-gguf.ts";
 export { quantizeModel } from "./quantize-model.ts";
 export {
   type OutputKind,

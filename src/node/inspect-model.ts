@@ -4,67 +4,26 @@ import { isFloat } from "../checkpoint/rules.ts";
 import { openValues, shapeOf } from "../checkpoint/stored/compare.ts";
 import { nameOf, type StoredModel, type StoredTensor } from "../checkpoint/stored/stored-model.ts";
 import { describeStored, elementsOf, storedBytes } from "../checkpoint/stored/stored-size.ts";
-import type { KernelChoice } from "../kernels/kernel-set.ts";
 import { type StatisticsFigures, TensorStatistics } from "../metrics/statistics.ts";
 import { newWorkspace } from "../tensor/default-workspace.ts";
 import { TILE_BYTES, type Workspace } from "../tensor/workspace.ts";
+import { isGgufPath } from "../web/model-place.ts";
 import { openStored } from "./dequantize-model.ts";
+import { inspectGguf } from "./inspect-gguf.ts";
+import {
+  type InspectedModel,
+  type InspectedTensor,
+  type InspectModelOptions,
+  schemesOf,
+} from "./inspected.ts";
 import { openModel } from "./model-input.ts";
-
-export interface InspectModelOptions {
-  readonly config?: string;
-  /** Read all weights and tell how they are spread. @defaultValue false */
-  readonly stats?: boolean;
-  /** @defaultValue "auto" */
-  readonly kernels?: KernelChoice;
-  readonly signal?: AbortSignal;
-  /** For a model at an address; see `openModel`. */
-  readonly token?: string;
-  readonly onPlan?: (plan: { readonly tensors: number; readonly bytes: number }) => void;
-  readonly onBytes?: (byteCount: number) => void;
-}
-
-export interface InspectedTensor {
-  readonly name: string;
-  readonly file: string;
-  readonly shape: readonly number[];
-  readonly elements: number;
-  /** safetensors dtype of a plain tensor, of a quantized weight the one it had. */
-  readonly dtype: string;
-  /** "nf4, block 64, double quantized", or a plain tensor's dtype. */
-  readonly storedAs: string;
-  /** "bitsandbytes", "compressed-tensors" or "native"; absent for a plain tensor. */
-  readonly layout?: string;
-  /** With everything that is stored for it. */
-  readonly bytes: number;
-  readonly bitsPerWeight: number;
-  /** On request, of floats and quantized weights. */
-  readonly statistics?: StatisticsFigures;
-}
-
-export interface InspectedModel {
-  readonly files: readonly { readonly name: string; readonly bytes: number }[];
-  readonly tensors: readonly InspectedTensor[];
-  /** What was found, largest first. */
-  readonly schemes: readonly FoundScheme[];
-  readonly elements: number;
-  readonly bytes: number;
-  readonly bitsPerWeight: number;
-}
-
-export interface FoundScheme {
-  readonly storedAs: string;
-  readonly layout?: string;
-  readonly tensors: number;
-  readonly elements: number;
-  readonly bytes: number;
-}
 
 /** @throws FormatError for a quantized weight whose parts are missing or do not fit; StorageError */
 export async function inspectModel(
   path: string,
   options: InspectModelOptions = {},
 ): Promise<InspectedModel> {
+  if (isGgufPath(path)) return inspectGguf(path, options);
   const model = await openModel(path, options);
   try {
     const stored = await openStored(model);
@@ -116,22 +75,6 @@ function inspected(
     bitsPerWeight: elements > 0 ? (bytes * 8) / elements : 0,
     ...(statistics === undefined ? {} : { statistics }),
   };
-}
-
-function schemesOf(tensors: readonly InspectedTensor[]): FoundScheme[] {
-  const found = new Map<string, FoundScheme>();
-  for (const { storedAs, layout, elements, bytes } of tensors) {
-    const key = `${storedAs} ${layout}`;
-    const before = found.get(key) ?? { tensors: 0, elements: 0, bytes: 0 };
-    found.set(key, {
-      storedAs,
-      ...(layout === undefined ? {} : { layout }),
-      tensors: before.tensors + 1,
-      elements: before.elements + elements,
-      bytes: before.bytes + bytes,
-    });
-  }
-  return [...found.values()].sort((a, b) => b.bytes - a.bytes);
 }
 
 /** Two passes: outliers are told by σ, which the first one finds. */

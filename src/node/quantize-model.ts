@@ -10,7 +10,7 @@ import { type JobPlace, QuantizeJob } from "../checkpoint/quantize-job.ts";
 import { checkByteCount } from "../checkpoint/quantize-stream.ts";
 import { ArgumentError, printable, UnsupportedError } from "../foundation/errors.ts";
 import { forwardStream } from "../web/forward-stream.ts";
-import { checkOutput } from "./check-output.ts";
+import { checkOutput, refuseGgufOutput } from "./check-output.ts";
 import { openModel, readConfig } from "./model-input.ts";
 import { pendingDirectory, pendingFile } from "./output.ts";
 import {
@@ -38,6 +38,7 @@ export async function quantizeModel(
 ): Promise<QuantizeModelResult> {
   checkByteCount("maxTensorBytes", options.maxTensorBytes);
   checkByteCount("syncBytes", options.syncBytes);
+  refuseGgufOutput(output, "quantizeGguf");
   const kind = outputKindOf(output);
   refuseResume(input, kind, options);
   if (kind !== "stdout") await checkOutput(input, output, kind, options.overwrite === true);

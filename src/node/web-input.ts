@@ -4,8 +4,9 @@ import type { ModelConfig } from "../checkpoint/config/model-config.ts";
 import type { OpenedModel } from "../checkpoint/opened-model.ts";
 import { ArgumentError } from "../foundation/errors.ts";
 import { checkToken } from "../web/http-options.ts";
+import { type HttpSource, httpSource } from "../web/http-source.ts";
 import { HUB_ENDPOINT } from "../web/hub.ts";
-import { isWebModel, modelPlaceOf, originOf } from "../web/model-place.ts";
+import { isWebModel, modelPlaceOf, originOf, publicModelName } from "../web/model-place.ts";
 import { isConfidential } from "../web/public-url.ts";
 import { openWebModel } from "../web/web-model.ts";
 
@@ -34,6 +35,23 @@ export function openWebInput(
     token: token ?? hubToken(input, endpoint),
     signal,
   });
+}
+
+/**
+ * Opens one file at an address.
+ *
+ * @throws ArgumentError, StorageError, FormatError, or the signal's reason
+ */
+export async function openWebFile(
+  input: string,
+  { token, signal }: WebInputOptions,
+): Promise<HttpSource> {
+  const endpoint = environment("HF_ENDPOINT");
+  const place = modelPlaceOf(input, endpoint);
+  if (place.kind !== "file") {
+    throw new ArgumentError("model", "the URL of a .gguf file", publicModelName(input));
+  }
+  return httpSource(place.url, { token: token ?? hubToken(input, endpoint), signal });
 }
 
 /** A token is for one origin. @throws ArgumentError for models of two */

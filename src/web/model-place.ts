@@ -59,7 +59,13 @@ export function modelPlaceOf(input: string, endpoint: string = HUB_ENDPOINT): Mo
   return plainPlace(new URL(hubFile(ref, path, hub)));
 }
 
-/** A path that ends in .safetensors is a file; so is any other with a query but no "/" at its end. */
+/** Whether a path or an address is that of a GGUF file. */
+export function isGgufPath(input: string): boolean {
+  const path = isWebUrl(input) && URL.canParse(input) ? new URL(input).pathname : input;
+  return /\.gguf$/i.test(path);
+}
+
+/** A path that ends in .safetensors or .gguf is a file; so is any other with a query but no "/" at its end. */
 function plainPlace(url: URL): FilePlace | FolderPlace {
   const { pathname, search } = url;
   if (pathname.endsWith(`/${INDEX_NAME}`)) return folder(new URL(`.${search}`, url));
@@ -68,7 +74,8 @@ function plainPlace(url: URL): FilePlace | FolderPlace {
     // A signature for all of a folder is good for its config too; another one does no harm.
     return { kind: "file", url: url.href, config: beside(url, CONFIG_NAME) };
   }
-  if (search !== "") return { kind: "file", url: url.href, config: undefined };
+  if (search !== "" || isGgufPath(pathname))
+    return { kind: "file", url: url.href, config: undefined };
   return folder(new URL(`${url.href}/`));
 }
 

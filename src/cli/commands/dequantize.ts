@@ -10,10 +10,12 @@ import {
   dequantizeModel,
 } from "../../node/index.ts";
 import { writeStdout } from "../../node/stdout.ts";
+import { isGgufPath } from "../../web/model-place.ts";
 import { checked } from "../arguments.ts";
 import { formatBytes, formatSeconds } from "../format.ts";
 import { Progress } from "../progress.ts";
 import { MODEL_FORMS, publicModelName, TOKEN_FILE, tokenIn } from "../remote.ts";
+import { dequantizeToGguf } from "./quantize-gguf.ts";
 
 interface Flags
   extends Pick<
@@ -30,6 +32,7 @@ const EXAMPLES = `
 Examples:
   quantwise dequantize Llama-3.2-1B-nf4 -o Llama-3.2-1B-back
   quantwise dequantize model-int4.safetensors -o plain.safetensors --dtype float16
+  quantwise dequantize model-q8_0.gguf -o model-f16.gguf --dtype float16
 
 Reads what bitsandbytes (NF4, FP4, LLM.int8), compressed-tensors (pack-quantized) and quantwise
 write. Tensors that are not quantized are copied as they are, whatever --dtype says.`;
@@ -38,7 +41,10 @@ export function dequantizeCommand(signal: AbortSignal): Command {
   return new Command("dequantize")
     .description("expand a quantized checkpoint into a plain one that any loader takes")
     .argument("<model>", MODEL_FORMS)
-    .requiredOption("-o, --output <out>", "a .safetensors file, else a directory")
+    .requiredOption(
+      "-o, --output <out>",
+      "a .safetensors file, or .gguf for a GGUF model; else a directory",
+    )
     .addOption(
       new Option("--dtype <dtype>", "of the expanded weights (default: their own)").choices(
         FLOAT_DTYPES,
@@ -61,7 +67,10 @@ export function dequantizeCommand(signal: AbortSignal): Command {
     .option("--json", "print the summary as JSON")
     .option("--quiet", "no progress and no summary; errors only")
     .addHelpText("after", EXAMPLES)
-    .action((model: string, flags: Flags) => run(model, flags, signal));
+    .action((model: string, flags: Flags, command: Command) => {
+      if (!isGgufPath(model) && !isGgufPath(flags.output)) return run(model, flags, signal);
+      return dequantizeToGguf(model, flags, (flag) => command.getOptionValueSource(flag), signal);
+    });
 }
 
 async function run(model: string, flags: Flags, signal: AbortSignal): Promise<void> {

@@ -1,8 +1,14 @@
 /** `quantwise inspect`: what a checkpoint consists of. */
 
 import { Command, Option } from "commander";
+import { printable } from "../../foundation/errors.ts";
 import { statisticsJson } from "../../metrics/statistics.ts";
-import { type InspectedModel, type InspectedTensor, inspectModel } from "../../node/index.ts";
+import {
+  type InspectedModel,
+  type InspectedTensor,
+  inspectModel,
+  type MetadataValue,
+} from "../../node/index.ts";
 import { writeStdout } from "../../node/stdout.ts";
 import { counted, formatCount, formatShare, formatSignificant } from "../figures.ts";
 import { formatBytes } from "../format.ts";
@@ -23,6 +29,7 @@ const EXAMPLES = `
 Examples:
   quantwise inspect Llama-3.2-1B-nf4
   quantwise inspect model.safetensors --stats
+  quantwise inspect model-q4_k_m.gguf
   quantwise inspect model --json | jq '.schemes'
 
 Quantized weights (bitsandbytes, compressed-tensors, quantwise's own) are shown as one tensor each,
@@ -31,7 +38,7 @@ with the bytes of their scales. Without --stats, headers and quant states alone 
 export function inspectCommand(signal: AbortSignal): Command {
   return new Command("inspect")
     .description("show a checkpoint's tensors, schemes and sizes, and how its weights are spread")
-    .argument("<model>", MODEL_FORMS)
+    .argument("<model>", `${MODEL_FORMS}, or a .gguf file`)
     .option("--stats", "read all weights: min, max, mean, std, kurtosis, outliers beyond 6 σ")
     .option("--config <file>", "config.json to use instead of the one beside the model")
     .option(...TOKEN_FILE)
@@ -85,6 +92,18 @@ const TENSOR_COLUMNS: readonly Column[] = [
   { title: "bits/weight", align: "right" },
 ];
 
+/** Of a GGUF file. */
+const KEY_COLUMNS: readonly Column[] = [
+  { title: "key", align: "left" },
+  { title: "value", align: "left", shrinks: true },
+];
+
+function shortValue(value: MetadataValue): string {
+  if (typeof value !== "object") return printable(String(value)).replace(/\s+/g, " ");
+  const shown = value.first.map((element) => printable(JSON.stringify(element))).join(", ");
+  return `${formatCount(value.count)} ${value.elementType}: ${shown}${value.count > value.first.length ? ", …" : ""}`;
+}
+
 const STATISTICS_COLUMNS: readonly Column[] = [
   "min",
   "max",
@@ -124,8 +143,10 @@ function textOf({ tensors, schemes, files, ...all }: InspectedModel, stats: bool
     formatBytes(bytes),
     (elements > 0 ? (bytes * 8) / elements : 0).toFixed(3),
   ]);
-  const { elements, bytes, bitsPerWeight } = all;
+  const { elements, bytes, bitsPerWeight, metadata = {} } = all;
+  const keyRows = Object.entries(metadata).map(([key, value]) => [key, shortValue(value)]);
   return [
+    ...(keyRows.length > 0 ? [textTable(KEY_COLUMNS, keyRows, width), "\n"] : []),
     textTable(columns, rows, width),
     "\n",
     textTable(SCHEME_COLUMNS, schemeRows, width),

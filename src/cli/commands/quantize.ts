@@ -1,25 +1,30 @@
 /** `quantwise quantize <model> -o <out>`. */
 
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { LAYOUT_NAMES } from "../../checkpoint/layouts/registry.ts";
 import { MAX_TENSOR_BYTES } from "../../checkpoint/quantize-stream.ts";
-import { parseRule, type Rule } from "../../checkpoint/rules.ts";
+import { parseRule } from "../../checkpoint/rules.ts";
 import { DEFAULT_MAX_SHARD_BYTES, parseByteCount } from "../../checkpoint/shards.ts";
 import { FLOAT_DTYPES } from "../../foundation/dtype.ts";
+import { ArgumentError } from "../../foundation/errors.ts";
+import { GGUF_FILE_TYPES, type GgufFileType, NEEDS_IMPORTANCE } from "../../gguf/file-types.ts";
+import { parseGgufRule } from "../../gguf/rules.ts";
 import { outputKindOf, type QuantizeModelOptions, quantizeModel } from "../../node/index.ts";
 import { writeStdout } from "../../node/stdout.ts";
-import { QUANT_TYPES } from "../../schemes/registry.ts";
+import { QUANT_TYPES, type QuantType } from "../../schemes/registry.ts";
 import { GRANULARITIES, QUANT_STORAGES } from "../../tensor/options.ts";
+import { isGgufPath } from "../../web/model-place.ts";
 import { checked, collect, integer, wholeNumber } from "../arguments.ts";
 import { KeptError } from "../kept.ts";
 import { Progress } from "../progress.ts";
 import { MODEL_FORMS, publicModelName, TOKEN_FILE, tokenIn } from "../remote.ts";
 import { jsonSummary, textSummary } from "../summary.ts";
+import { isGgufType, quantizeToGguf } from "./quantize-gguf.ts";
 
 /** What commander makes of the flags. */
 interface Flags {
   readonly output: string;
-  readonly quantType: NonNullable<QuantizeModelOptions["quantType"]>;
+  readonly quantType: NonNullable<QuantizeModelOptions["quantType"]> | GgufFileType;
   readonly blockSize?: number;
   readonly groupSize?: number;
   readonly granularity?: NonNullable<QuantizeModelOptions["granularity"]>;
@@ -33,7 +38,7 @@ interface Flags {
   readonly config?: string;
   readonly tokenFile?: string;
   readonly exclude?: readonly string[];
-  readonly rule?: readonly Rule[];
+  readonly rule?: readonly string[];
   readonly include?: readonly string[];
   readonly maxShardSize: number;
   readonly kernels: NonNullable<QuantizeModelOptions["kernels"]>;
@@ -46,6 +51,8 @@ interface Flags {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly allowNonFinite?: boolean;
+  readonly pure?: boolean;
+  readonly allowRequantize?: boolean;
 }
 
 const EXAMPLES = `
@@ -57,21 +64,25 @@ Examples:
   quantwise quantize hf:org/name -o out --resume
   quantwise quantize https://example.com/model.safetensors -o out.safetensors
   cat model.safetensors | quantwise quantize - -o - > quantized.safetensors
+  quantwise quantize model-f16.gguf -o model-q4_k_m.gguf --quant-type q4_k_m
 
 In a glob "." separates segments, "*" stays inside one, "**" crosses. Of --exclude, --rule,
 --include and the defaults, in that order, the first match decides.`;
 
 export function quantizeCommand(signal: AbortSignal): Command {
   return new Command("quantize")
-    .description("quantize a checkpoint into one that transformers, vLLM or quantwise load")
-    .argument("<model>", `${MODEL_FORMS}, or - for standard input`)
+    .description(
+      "quantize a checkpoint into one that transformers, vLLM, llama.cpp or quantwise load",
+    )
+    .argument("<model>", `${MODEL_FORMS}, a .gguf file, or - for standard input`)
     .requiredOption(
       "-o, --output <out>",
-      "a .safetensors file, - for standard output, else a directory",
+      "a .safetensors or .gguf file, - for standard output, else a directory",
     )
     .addOption(
-      new Option("--quant-type <type>", "what selected tensors become")
-        .choices(QUANT_TYPES)
+      new Option("--quant-type <type>", "what selected tensors become, or the file if it is GGUF")
+        .choices(ALL_TYPES)
+        .argParser(quantType)
         .default("nf4"),
     )
     .addOption(
@@ -124,7 +135,7 @@ export function quantizeCommand(signal: AbortSignal): Command {
     .option(
       "--rule <glob=type>",
       "give these tensors another quant type, or copy (repeatable)",
-      (text: string, rules: readonly Rule[] = []) => [...rules, checked(() => parseRule(text))],
+      (text: string, rules: readonly string[] = []) => [...rules, checked(() => ruleText(text))],
     )
     .option(
       "--include <glob>",
@@ -161,26 +172,66 @@ export function quantizeCommand(signal: AbortSignal): Command {
         .argParser((text) => checked(() => parseByteCount(text, "sync-bytes")))
         .hideHelp(),
     )
+    .option("--pure", "GGUF: one type for all weights, not llama-quantize's mixture")
+    .option("--allow-requantize", "GGUF: quantize what is quantized already, and lose twice")
     .option("--overwrite", "replace an existing output")
     .option("--dry-run", "plan and tell the size; create nothing")
     .option("--json", "print the summary as JSON")
     .option("--quiet", "no progress and no summary; warnings and errors only")
     .option("--allow-non-finite", "let NaN and infinity in weights through")
     .addHelpText("after", EXAMPLES)
-    .action((model: string, flags: Flags) => run(model, flags, signal));
+    .action((model: string, flags: Flags, command: Command) => {
+      if (!isGgufJob(model, flags)) return run(model, flags, signal);
+      return quantizeToGguf(model, flags, (flag) => command.getOptionValueSource(flag), signal);
+    });
+}
+
+const ALL_TYPES: readonly string[] = [...QUANT_TYPES, ...GGUF_FILE_TYPES];
+
+/** GGUF's types in any case. Those that cannot be made yet are told of later, with the reason. */
+function quantType(text: string): string {
+  const known = [...ALL_TYPES, ...NEEDS_IMPORTANCE];
+  const found = known.find((name) => name === text || name === text.toLowerCase());
+  if (found !== undefined) return found;
+  throw new InvalidArgumentError(`Allowed choices are ${ALL_TYPES.join(", ")}.`);
+}
+
+/** Checks a rule before it is known which kind of output it is for. */
+function ruleText(text: string): string {
+  try {
+    parseGgufRule(text);
+  } catch {
+    parseRule(text);
+  }
+  return text;
+}
+
+/** Whether the output is GGUF, by its name, the input's, or the type. */
+function isGgufJob(model: string, { output, quantType }: Flags): boolean {
+  return isGgufPath(output) || (isGgufPath(model) && output === "-") || isGgufType(quantType);
 }
 
 async function run(model: string, flags: Flags, signal: AbortSignal): Promise<void> {
   const {
     output,
     tokenFile,
+    quantType,
     rule,
     groupSize,
+    pure,
+    allowRequantize,
     json = false,
     quiet = false,
     dryRun = false,
     ...options
   } = flags;
+  if (pure === true || allowRequantize === true) {
+    const flag = pure === true ? "pure" : "allow-requantize";
+    throw new ArgumentError(flag, "an output that ends in .gguf", output);
+  }
+  if (isGgufPath(model)) {
+    throw new ArgumentError("output", "a .gguf file for a GGUF model", output);
+  }
   const token = await tokenIn(tokenFile, [model]);
   const blockSize = options.blockSize ?? groupSize;
   const toStdout = outputKindOf(output) === "stdout";
@@ -192,9 +243,10 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
     const result = await quantizeModel(model, output, {
       ...options,
       ...token,
+      quantType: quantType as QuantType,
       dryRun,
       ...(blockSize === undefined ? {} : { blockSize }),
-      ...(rule === undefined ? {} : { rules: rule }),
+      ...(rule === undefined ? {} : { rules: rule.map(parseRule) }),
       signal,
       onPlan: (plan) => {
         if (!json) for (const warning of plan.warnings) progress.warn(warning);

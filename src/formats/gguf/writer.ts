@@ -66,21 +66,43 @@ export function* encodeGgufHeader(
   version: number = WRITTEN_VERSION,
 ): Generator<Uint8Array, void, undefined> {
   let written = 0;
-  const counted = (bytes: Uint8Array) => {
+  let small: Uint8Array[] = [];
+  let smallBytes = 0;
+  const add = (bytes: Uint8Array) => {
+    small.push(bytes);
+    smallBytes += bytes.byteLength;
     written += bytes.byteLength;
+  };
+  const take = () => {
+    const bytes = joined(small);
+    small = [];
+    smallBytes = 0;
     return bytes;
   };
-  yield counted(joined([u32(MAGIC), u32(version), u64(tensors.length), u64(metadata.size)]));
+  for (const part of [u32(MAGIC), u32(version), u64(tensors.length), u64(metadata.size)]) add(part);
   for (const { key, type, bytes } of metadata as Iterable<GgufEntry>) {
-    yield counted(joined([encodeString(key), u32(VALUE_TYPES.indexOf(type))]));
-    yield counted(bytes);
+    add(encodeString(key));
+    add(u32(VALUE_TYPES.indexOf(type)));
+    if (bytes.byteLength < PIECE_BYTES) add(bytes);
+    else {
+      yield take();
+      yield bytes;
+      written += bytes.byteLength;
+    }
+    if (smallBytes >= PIECE_BYTES) yield take();
   }
   for (const { name, dimensions, type, offset } of tensors) {
-    const parts = [u32(dimensions.length), ...dimensions.map(u64), u32(type.id), u64(offset)];
-    yield counted(joined([encodeString(name), ...parts]));
+    add(encodeString(name));
+    for (const part of [u32(dimensions.length), ...dimensions.map(u64)]) add(part);
+    for (const part of [u32(type.id), u64(offset)]) add(part);
+    if (smallBytes >= PIECE_BYTES) yield take();
   }
-  if (written < dataStart) yield new Uint8Array(dataStart - written);
+  add(new Uint8Array(dataStart - written));
+  yield take();
 }
+
+/** Pieces of the header up to this size are copied into larger ones. */
+const PIECE_BYTES = 1 << 16;
 
 /** The header in one piece. */
 export function ggufHeaderBytes(layout: GgufLayout, version?: number): Uint8Array {
