@@ -146,7 +146,7 @@ async function fromStream(
 function writerOf(output: string, { overwrite = false, signal }: GgufOutputOptions): Write {
   if (output === "-") return (run) => run(writeStdout);
   return async (run) => {
-    const pending = await pendingFile(output, overwrite);
+    const pending = await pendingFile(output, { overwrite });
     try {
       const sink = await pending.create(basename(output));
       let position = 0;
