@@ -4,11 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { dequantize, quantize } from "quantwise";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { lineChart } from "../../bench/lib/line-chart.mjs";
 import { interleave, QUICK, speedRatio, spread } from "../../bench/lib/measure.mjs";
 import { withSection } from "../../bench/lib/results.mjs";
 import { meantRate, targetsOf } from "../../bench/lib/targets.mjs";
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const major = Number(process.versions.node.split(".")[0]);
 
