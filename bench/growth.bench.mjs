@@ -165,7 +165,7 @@ function threadsChart() {
     xLabel: "values in the tensor",
     yLabel: "Gval/s",
     xTicks: PARALLEL_SIZES.map((at) => ({ at, text: sizeName(at) })),
-    yTicks: [0.05, 0.1, 0.2, 0.5, 1, 2, 5],
+    yTicks: [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
     lines: linesOf(byThreads, PARALLEL_SIZES),
   });
 }
