@@ -1,5 +1,6 @@
 /** `quantwise/gguf`: GGUF files read and written, weights as ggml's blocks, mixtures, and the jobs. */
 
+export { type ByteSource, bytesSource } from "../foundation/byte-source.ts";
 export * from "../formats/gguf/index.ts";
 export * from "../ggml/index.ts";
 export {
