@@ -176,7 +176,7 @@ function targetOf(
 }
 
 /** An option that would do nothing is a misunderstanding. */
-function refuseInapplicable(coding: Coding, options: QuantizeOptions): void {
+export function refuseInapplicable(coding: Coding, options: QuantizeOptions): void {
   const { quantType } = coding;
   const { code, threshold, outlierColumns, nestedOffset, out } = options;
   if (out !== undefined && coding.family === "rows") {

@@ -17,7 +17,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ["ggml"],
   ["checkpoint", "linear", "threads"],
   ["gguf"],
-  ["web"],
+  // `webgpu` multiplies on the host where it has to: `linear` is below.
+  ["web", "webgpu"],
   ["node"],
   ["cli"],
 ];

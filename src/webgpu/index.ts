@@ -1,0 +1,21 @@
+/**
+ * `quantwise/webgpu`: quantization on a GPU, byte for byte as on the host; the host where there is no
+ * GPU, or where it is not worth it. Every result says where it ran, and why.
+ *
+ * @example
+ * import { createQuantizer } from "quantwise/webgpu";
+ * const quantizer = await createQuantizer({ device: "auto" });
+ * const { record, ranOn } = await quantizer.quantize(weights, { shape: [4096, 4096] });
+ */
+
+export type { DeviceOptions } from "./device.ts";
+export type { GpuLimits } from "./gpu.ts";
+export { type Outcome, type RanOn, WebGpuError } from "./outcome.ts";
+export {
+  type Crossover,
+  createQuantizer,
+  DEFAULT_CROSSOVER,
+  type LinearLayer,
+  type Quantizer,
+  type QuantizerOptions,
+} from "./quantizer.ts";
