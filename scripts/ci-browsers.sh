@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs the browsers that test/runtimes opens, from Debian: Chromium, Firefox, WebKitGTK's MiniBrowser with an X server
-# and Mesa to draw on. Does nothing where they are.
+# and Mesa to draw on, and to compute with WebGPU. Does nothing where they are.
 set -euo pipefail
 
-packages=(chromium firefox-esr webkit2gtk-driver xvfb libgl1-mesa-dri)
+packages=(chromium firefox-esr webkit2gtk-driver xvfb libgl1-mesa-dri mesa-vulkan-drivers)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

@@ -18,6 +18,7 @@ import { examplesVercel } from "./runners/examples-vercel.mjs";
 import { handles } from "./runners/handles.mjs";
 import { packaging } from "./runners/packaging.mjs";
 import { s3 } from "./runners/s3.mjs";
+import { webgpu } from "./runners/webgpu.mjs";
 
 const words = process.argv.slice(2);
 const all = [
@@ -27,6 +28,7 @@ const all = [
   ...bundlers,
   ...browsers,
   ...handles,
+  ...webgpu,
   ...s3,
   ...examplesBrowser,
   ...examplesCloudflare,

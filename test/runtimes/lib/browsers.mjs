@@ -53,11 +53,11 @@ export const BROWSERS = {
   },
   firefox: {
     command: () => (existsSync("/usr/bin/firefox-esr") ? "firefox-esr" : "firefox"),
-    /** @param flags preferences with numbers, as name=1 */
+    /** @param flags preferences, as name=1 or name=true */
     launch: (profile, url, flags) => {
       const own = flags
         .map((flag) => flag.split("="))
-        .map(([name, value]) => [name, Number(value)]);
+        .map(([name, value]) => [name, value === "true" ? true : Number(value)]);
       const lines = [...Object.entries(FIREFOX_PREFERENCES), ...own].map(
         ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
       );
