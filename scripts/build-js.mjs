@@ -78,6 +78,7 @@ const workerd = await build({
     builtWorker(),
     importedModules("embedded-module", "embeddedModule", "../../kernels"),
     importedModules("linear-module", "linearModule", "../../linear"),
+    importedModule("ggml-module", "ggmlModule", "../../ggml"),
   ],
 });
 
@@ -113,16 +114,29 @@ function builtWorker() {
 
 /** Puts modules that the bundler or the runtime imports in the place of the embedded ones. */
 function importedModules(file, name, path) {
+  const source = `import baseline from "${path}.wasm";
+import relaxed from "${path}-relaxed.wasm";
+const modules = { baseline, relaxed };
+export const ${name} = (simd) => modules[simd];
+`;
+  return replaced(file, source);
+}
+
+/** The same for kernels of which there is one build. */
+function importedModule(file, name, path) {
+  return replaced(
+    file,
+    `import module from "${path}.wasm";\nexport const ${name} = () => module;\n`,
+  );
+}
+
+function replaced(file, contents) {
   return {
     name: `imported-${file}`,
     setup(build) {
       build.onResolve({ filter: /\.wasm$/ }, ({ path }) => ({ path, external: true }));
       build.onLoad({ filter: new RegExp(`[\\\\/]${file}\\.ts$`) }, () => ({
-        contents: `import baseline from "${path}.wasm";
-import relaxed from "${path}-relaxed.wasm";
-const modules = { baseline, relaxed };
-export const ${name} = (simd) => modules[simd];
-`,
+        contents,
         loader: "js",
       }));
     },

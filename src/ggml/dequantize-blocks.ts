@@ -1,17 +1,14 @@
 /** `dequantizeBlocks`: the blocks of ggml to floats. */
 
 import { ArgumentError } from "../foundation/errors.ts";
-import type { KernelChoice } from "../kernels/kernel-set.ts";
 import type { BlockType } from "../schemes/ggml/block-types.ts";
 import { layoutOf } from "./options.ts";
-import { blocksAtOnce, windowOf } from "./window.ts";
+import { type BlockKernelOptions, blocksAtOnce, windowOf } from "./window.ts";
 
-export interface DequantizeBlocksOptions {
+export interface DequantizeBlocksOptions extends BlockKernelOptions {
   readonly type: BlockType;
   /** Where the values go: f32[blocks · block values]. It is what is returned. */
   readonly out?: Float32Array;
-  /** @defaultValue "auto" */
-  readonly kernels?: KernelChoice;
 }
 
 /**
@@ -26,7 +23,7 @@ export function dequantizeBlocks(
   blocks: Uint8Array,
   options: DequantizeBlocksOptions,
 ): Float32Array {
-  const { type, kernels: choice = "auto" } = options;
+  const { type, kernels: choice = "auto", module } = options;
   const { blockValues, blockBytes } = layoutOf(type);
   const blockCount = blocks.length / blockBytes;
   if (!Number.isSafeInteger(blockCount)) {
@@ -38,7 +35,7 @@ export function dequantizeBlocks(
     const expected = `${blockCount * blockValues} elements`;
     throw new ArgumentError("out", expected, `${out.length} elements`);
   }
-  const { kernels, valuesPtr, blocksPtr } = windowOf(choice);
+  const { kernels, valuesPtr, blocksPtr } = windowOf(choice, module);
   const step = blocksAtOnce(type);
   for (let at = 0; at < blockCount; at += step) {
     const count = Math.min(step, blockCount - at);

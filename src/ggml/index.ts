@@ -10,3 +10,4 @@ export {
 } from "../schemes/ggml/block-types.ts";
 export { type DequantizeBlocksOptions, dequantizeBlocks } from "./dequantize-blocks.ts";
 export { type QuantizeBlocksOptions, quantizeBlocks } from "./quantize-blocks.ts";
+export { type BlockKernelOptions, blockKernels } from "./window.ts";

@@ -3,13 +3,12 @@
 import type { FloatDtype } from "../foundation/dtype.ts";
 import { floatBytes } from "../foundation/dtype.ts";
 import { NonFiniteError } from "../foundation/errors.ts";
-import type { KernelChoice } from "../kernels/kernel-set.ts";
 import type { BlockType } from "../schemes/ggml/block-types.ts";
 import { type FloatArray, floatBytesOf } from "../tensor/float-array.ts";
 import { checkRows, layoutOf, outOf } from "./options.ts";
-import { blocksAtOnce, type Window, windowOf } from "./window.ts";
+import { type BlockKernelOptions, blocksAtOnce, type Window, windowOf } from "./window.ts";
 
-export interface QuantizeBlocksOptions {
+export interface QuantizeBlocksOptions extends BlockKernelOptions {
   /** The block type, such as "Q4_K". */
   readonly type: BlockType;
   /** Elements of a row, a multiple of the type's block. @defaultValue all */
@@ -18,8 +17,6 @@ export interface QuantizeBlocksOptions {
   readonly dtype?: FloatDtype;
   /** Where the blocks go: u8[blocks · block bytes]. It is what is returned. */
   readonly out?: Uint8Array;
-  /** @defaultValue "auto" */
-  readonly kernels?: KernelChoice;
 }
 
 /**
@@ -34,13 +31,13 @@ export interface QuantizeBlocksOptions {
  * const blocks = quantizeBlocks(weights, { type: "Q4_K", rowLength: 4096 });
  */
 export function quantizeBlocks(weights: FloatArray, options: QuantizeBlocksOptions): Uint8Array {
-  const { type, dtype, rowLength, kernels = "auto" } = options;
+  const { type, dtype, rowLength, kernels = "auto", module } = options;
   const { blockValues, blockBytes } = layoutOf(type);
   const input = floatBytesOf(weights, dtype, "weights");
   checkRows(type, input.elementCount, rowLength ?? input.elementCount);
   const blockCount = input.elementCount / blockValues;
   const out = outOf(options.out, blockCount * blockBytes);
-  const window = windowOf(kernels);
+  const window = windowOf(kernels, module);
   const step = blocksAtOnce(type);
   const valueBytes = blockValues * floatBytes(input.dtype);
   for (let at = 0; at < blockCount; at += step) {

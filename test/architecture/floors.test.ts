@@ -84,6 +84,7 @@ describe("the floors of src/", () => {
       ...files,
       "kernels/wasm/binary.generated.ts",
       "kernels/wasm/linear/linear.generated.ts",
+      "kernels/wasm/ggml/ggml.generated.ts",
     ]);
     expect(imports.filter(({ to }) => !known.has(to)).map(arrow)).toEqual([]);
   });

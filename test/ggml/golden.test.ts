@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { createReferenceBlockKernels } from "../../src/kernels/reference/ggml/block-kernels.ts";
+import { createWasmBlockKernels } from "../../src/kernels/wasm/ggml/block-kernels.ts";
 import { BLOCK_LAYOUTS, BLOCK_TYPES } from "../../src/schemes/ggml/block-types.ts";
 import { GOLDEN_TYPES, goldenBlocks, sha256 } from "./golden.ts";
 import { dequantizeWith, quantizeWith } from "./run-kernels.ts";
@@ -20,7 +22,14 @@ describe("the table of block types", () => {
   });
 });
 
-describe.each([["reference", createReferenceBlockKernels()]] as const)("%s", (_, kernels) => {
+const module = new WebAssembly.Module(
+  readFileSync(new URL("../../build/ggml.wasm", import.meta.url)),
+);
+
+describe.each([
+  ["reference", createReferenceBlockKernels()],
+  ["wasm", createWasmBlockKernels(module)],
+] as const)("%s", (_, kernels) => {
   const types = BLOCK_TYPES.filter((type) => type !== "F32");
 
   it.each(types)("quantizes %s as ggml", (type) => {

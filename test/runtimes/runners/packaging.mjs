@@ -47,6 +47,7 @@ const withAttw = row(
       "./kernels-relaxed.wasm",
       "./linear.wasm",
       "./linear-relaxed.wasm",
+      "./ggml.wasm",
       "./package.json",
     ];
     const { code, stdout, stderr } = await execute(program(".bin/attw"), [...args, ...excluded]);

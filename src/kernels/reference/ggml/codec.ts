@@ -13,9 +13,9 @@ export function getHalf(block: Uint8Array, at: number): number {
   return f16ToF32((block[at] as number) | ((block[at + 1] as number) << 8));
 }
 
-/** @returns what was stored, as f32 */
+/** NaN is 0x7e00. @returns what was stored, as f32 */
 export function setHalf(block: Uint8Array, at: number, value: number): number {
-  const bits = f32ToF16(value);
+  const bits = Number.isNaN(value) ? 0x7e00 : f32ToF16(value);
   block[at] = bits;
   block[at + 1] = bits >> 8;
   return f16ToF32(bits);
