@@ -6,6 +6,8 @@ import { FormatError, quoted } from "../foundation/errors.ts";
 export const INDEX_NAME = "model.safetensors.index.json";
 export const SINGLE_NAME = "model.safetensors";
 export const CONFIG_NAME = "config.json";
+/** Checksums of all files beside it. */
+export const CHECKSUMS_NAME = "SHA256SUMS";
 
 /**
  * The old weights in one form or another are never copied. What belongs to the model in forms of

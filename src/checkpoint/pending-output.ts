@@ -5,7 +5,7 @@ import { printable, StorageError } from "../foundation/errors.ts";
 import type { ConversionPlan } from "./conversion-plan.ts";
 import type { FileSink, WrittenFile } from "./convert-options.ts";
 import type { ConversionJournal } from "./journal.ts";
-import { CONFIG_NAME, INDEX_NAME } from "./model-files.ts";
+import { CHECKSUMS_NAME, CONFIG_NAME, INDEX_NAME } from "./model-files.ts";
 import type { OpenedModel, SidecarSource } from "./opened-model.ts";
 import type { OutputFile } from "./output-plan.ts";
 import { weightMapEntries } from "./weight-map.ts";
@@ -54,6 +54,8 @@ export async function copySidecars(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   for (const path of model.sidecars) {
+    // Those of the old files.
+    if (path === CHECKSUMS_NAME) continue;
     signal?.throwIfAborted();
     try {
       const source = await model.openSidecar(path);

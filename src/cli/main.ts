@@ -9,6 +9,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { inspectCommand } from "./commands/inspect.ts";
 import { planCommand } from "./commands/plan.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
+import { verifyCommand } from "./commands/verify.ts";
 import { KeptError } from "./kept.ts";
 
 /** Set by the build. */
@@ -41,6 +42,7 @@ program.addCommand(quantizeCommand(interrupted.signal));
 program.addCommand(dequantizeCommand(interrupted.signal));
 program.addCommand(compareCommand(interrupted.signal));
 program.addCommand(inspectCommand(interrupted.signal));
+program.addCommand(verifyCommand(interrupted.signal));
 program.addCommand(planCommand(interrupted.signal));
 program.addCommand(doctorCommand(QUANTWISE_VERSION));
 for (const command of program.commands) command.copyInheritedSettings(program);

@@ -43,3 +43,9 @@ export {
   type QuantizeModelOptions,
   type QuantizeModelResult,
 } from "./quantize-options.ts";
+export type { FoundProblem } from "./verify-files.ts";
+export {
+  type VerifiedModel,
+  type VerifyModelOptions,
+  verifyModel,
+} from "./verify-model.ts";

@@ -45,12 +45,13 @@ export async function pendingDirectory(
       await guarded("cannot create", parent, () => mkdir(parent, { recursive: true }));
       return tracked(begun, name, join(content, name));
     },
-    commit: () =>
-      guarded("cannot finish", target, async () => {
-        await options.beforeCommit?.(content);
+    commit: async () => {
+      await options.beforeCommit?.(content);
+      await guarded("cannot finish", target, async () => {
         await syncDirectory(content);
         await finish(begun, options.overwrite);
-      }),
+      });
+    },
     abort: () => end(begun, options.run),
   };
 }

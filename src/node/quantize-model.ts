@@ -11,6 +11,7 @@ import { checkByteCount } from "../checkpoint/quantize-stream.ts";
 import { ArgumentError, printable, UnsupportedError } from "../foundation/errors.ts";
 import { forwardStream } from "../web/forward-stream.ts";
 import { checkOutput, refuseGgufOutput } from "./check-output.ts";
+import { writeChecksums } from "./checksums.ts";
 import { openModel, readConfig } from "./model-input.ts";
 import { pendingDirectory, pendingFile } from "./output.ts";
 import {
@@ -41,6 +42,9 @@ export async function quantizeModel(
   refuseGgufOutput(output, "quantizeGguf");
   const kind = outputKindOf(output);
   refuseResume(input, kind, options);
+  if (options.sha256sums === true && kind !== "directory") {
+    throw new ArgumentError("sha256sums", "a directory as output beside it", true);
+  }
   if (kind !== "stdout") await checkOutput(input, output, kind, options.overwrite === true);
   if (input !== "-") {
     const model = await openModel(input, options);
@@ -100,7 +104,9 @@ function placeOf(
   options: QuantizeModelOptions,
   model?: OpenedModel,
 ): JobPlace {
-  const { overwrite = false, resume = false, kernels, syncBytes, onKept } = options;
+  const { overwrite = false, resume = false, kernels, syncBytes, onKept, signal } = options;
+  const beforeCommit =
+    options.sha256sums === true ? (path: string) => writeChecksums(path, signal) : undefined;
   const begin = kind === "directory" ? pendingDirectory : pendingFile;
   return {
     kind,
@@ -108,7 +114,7 @@ function placeOf(
     open: (content) => {
       const identity = model?.hasRanges === true && runIdentity(kind, model, options, content);
       const run = identity ? { identity, resume, syncBytes, onKept } : undefined;
-      return begin(output, { overwrite, run });
+      return begin(output, { overwrite, run, beforeCommit });
     },
     emit: writeStdout,
     newPool(model) {

@@ -27,6 +27,8 @@ export interface QuantizeModelOptions extends QuantizeJobOptions {
    * @defaultValue false
    */
   readonly resume?: boolean;
+  /** Write SHA256SUMS into the directory too; `sha256sum -c` reads it. @defaultValue false */
+  readonly sha256sums?: boolean;
   /**
    * Bytes of a file after which what is written is made durable, and recorded to be resumed from.
    * @defaultValue 64 MiB

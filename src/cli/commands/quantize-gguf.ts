@@ -43,7 +43,7 @@ type SourceOf = (flag: string) => string | undefined;
 const OTHER_FLAGS = [
   ...["blockSize", "groupSize", "doubleQuant", "granularity", "axis", "symmetric", "format"],
   ...["quantStorage", "mode", "computeDtype", "config", "include", "maxShardSize"],
-  ...["maxTensorBytes", "threads", "allowNonFinite", "resume", "syncBytes"],
+  ...["maxTensorBytes", "threads", "allowNonFinite", "resume", "syncBytes", "sha256sums"],
 ] as const;
 
 /** Whether the type is one of GGUF's, also of those that cannot be made yet. */

@@ -45,6 +45,7 @@ interface Flags {
   readonly maxTensorBytes: number;
   readonly threads?: number;
   readonly resume?: boolean;
+  readonly sha256sums?: boolean;
   readonly syncBytes?: number;
   readonly overwrite?: boolean;
   readonly dryRun?: boolean;
@@ -172,6 +173,7 @@ export function quantizeCommand(signal: AbortSignal): Command {
         .argParser((text) => checked(() => parseByteCount(text, "sync-bytes")))
         .hideHelp(),
     )
+    .option("--sha256sums", "write SHA256SUMS into the output directory too")
     .option("--pure", "GGUF: one type for all weights, not llama-quantize's mixture")
     .option("--allow-requantize", "GGUF: quantize what is quantized already, and lose twice")
     .option("--overwrite", "replace an existing output")
