@@ -30,7 +30,7 @@ const program = new Command("quantwise")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : USAGE));
 
 const interrupted = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) {
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(name, () => {
     // The second signal is from somebody who does not want to wait.
     if (interrupted.signal.aborted) process.exit(INTERRUPTED);

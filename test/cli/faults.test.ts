@@ -146,6 +146,8 @@ describe("an interrupted job", () => {
     ["SIGINT", "out"],
     ["SIGINT", "out.safetensors"],
     ["SIGTERM", "out"],
+    // The terminal was closed.
+    ["SIGHUP", "out"],
   ] as const)("by %s leaves no %s, and says so", async (signal, out) => {
     const folder = temporaryFolder();
     let beside: string[] = [];
