@@ -12,10 +12,10 @@ import type { AffineCoding } from "../tensor/options.ts";
 import type { QuantizedAffine } from "../tensor/quantized-tensor.ts";
 import { ScaleGrid } from "../tensor/scale-grid.ts";
 import type { Workspace } from "../tensor/workspace.ts";
+import { NONE } from "./blocks.ts";
 import type { Gpu, Scratch } from "./gpu.ts";
 import { dtypeConstant, piecesOf } from "./pieces.ts";
 
-const NONE = 0xffffffff;
 /** Elements of a thread in wgsl/range.wgsl. */
 const STRETCH = 32;
 

@@ -21,7 +21,8 @@ export interface BlockPlaces {
   readonly absmax: Binding | GPUBuffer;
 }
 
-const NONE = 0xffffffff;
+/** There is no such block. */
+export const NONE = 0xffffffff;
 
 /**
  * Codes one piece; `count` is a multiple of the block unless the tensor ends with it.

@@ -51,8 +51,8 @@ export async function findDevice(options: DeviceOptions): Promise<Found> {
     return { gpu, adapter, reason: `${adapter}: self-tested` };
   } catch (cause) {
     gpu?.destroy();
-    const outcome = cause instanceof WebGpuError ? cause.outcome : "no-device";
-    return { outcome, reason: wordsOf(cause) };
+    if (cause instanceof WebGpuError) return { outcome: cause.outcome, reason: cause.reason };
+    return { outcome: "no-device", reason: wordsOf(cause) };
   }
 }
 

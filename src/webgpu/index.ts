@@ -8,6 +8,7 @@
  * const { record, ranOn } = await quantizer.quantize(weights, { shape: [4096, 4096] });
  */
 
+export type { BufferJob } from "./buffers.ts";
 export type { DeviceOptions } from "./device.ts";
 export type { GpuLimits } from "./gpu.ts";
 export { type Outcome, type RanOn, WebGpuError } from "./outcome.ts";

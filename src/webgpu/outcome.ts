@@ -39,10 +39,13 @@ export class WebGpuError extends QuantwiseError {
   override readonly name = "WebGpuError";
   readonly code = "WEBGPU";
   readonly outcome: Outcome;
+  /** The message without its beginning. */
+  readonly reason: string;
 
-  constructor(outcome: Outcome, message: string, options?: ErrorOptions) {
-    super(`webgpu: ${message}`, options);
+  constructor(outcome: Outcome, reason: string, options?: ErrorOptions) {
+    super(`webgpu: ${reason}`, options);
     this.outcome = outcome;
+    this.reason = reason;
   }
 }
 

@@ -18,6 +18,7 @@ import {
   refuseInapplicable,
 } from "../tensor/quantize.ts";
 import type { QuantizedTensor } from "../tensor/quantized-tensor.ts";
+import { type BufferJob, decodeBuffers, encodeBuffers } from "./buffers.ts";
 import { type DeviceOptions, type Found, findDevice } from "./device.ts";
 import type { Gpu } from "./gpu.ts";
 import { GpuWeights, productRefusal } from "./linear.ts";
@@ -204,6 +205,24 @@ export class Quantizer {
     };
   }
 
+  /**
+   * Codes of weights in a buffer of `device`, mode `torch`, into buffers of it: nothing is copied.
+   *
+   * @throws ArgumentError; WebGpuError, `non-finite` for NaN or infinity
+   */
+  async quantizeBuffer(job: BufferJob): Promise<void> {
+    await encodeBuffers(this.#demanded(), job);
+  }
+
+  /**
+   * Weights of codes in buffers of `device`, into a buffer of it.
+   *
+   * @throws ArgumentError; WebGpuError
+   */
+  async dequantizeBuffer(job: BufferJob): Promise<void> {
+    await decodeBuffers(this.#demanded(), job);
+  }
+
   /** Gives the device back, unless it is the caller's. Later calls run on the host. */
   dispose(): void {
     this.#found?.gpu?.destroy();
@@ -211,6 +230,15 @@ export class Quantizer {
 
   get #gpu(): Gpu | undefined {
     return this.#found?.gpu;
+  }
+
+  /** The host cannot stand in where data lies on a device. */
+  #demanded(): Gpu {
+    const gpu = this.#gpu;
+    if (gpu === undefined) {
+      throw new WebGpuError(this.ranOn.outcome ?? "no-device", this.ranOn.reason);
+    }
+    return gpu;
   }
 
   #host(outcome: RanOn["outcome"] & string, reason: string): RanOn {
@@ -245,7 +273,7 @@ export class Quantizer {
       if (result !== undefined) return { result, ranOn: this.ranOn };
     } catch (cause) {
       if (this.#isStrict || !(cause instanceof WebGpuError)) throw cause;
-      return onHost(cause.outcome, cause.message);
+      return onHost(cause.outcome, cause.reason);
     }
     return onHost("non-finite", "NaN or infinity, which the host's kernels report or code");
   }
@@ -265,7 +293,7 @@ export async function createQuantizer(options: QuantizerOptions = {}): Promise<Q
   oneOf("kernels", ["auto", "wasm", "reference"], kernels);
   const found = device === "wasm" ? undefined : await findDevice(options);
   if (device === "webgpu" && found !== undefined && found.gpu === undefined) {
-    throw new WebGpuError(found.outcome, found.reason.replace(/^webgpu: /, ""));
+    throw new WebGpuError(found.outcome, found.reason);
   }
   return new Quantizer(options, found);
 }

@@ -34,7 +34,7 @@ describe("without a GPU", () => {
     expect(ranOn).toEqual({
       device: "wasm",
       outcome: "no-adapter",
-      reason: "webgpu: the runtime gives no adapter",
+      reason: "the runtime gives no adapter",
     });
     const back = await quantizer.dequantize(record, { dtype: "bfloat16" });
     expect(back.values).toEqual(dequantize(record, { dtype: "bfloat16" }));

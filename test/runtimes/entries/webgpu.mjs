@@ -37,6 +37,12 @@ export async function result(expected) {
     await check(`any bits: ${quantType}`, () => anyBits(quantizer, quantType));
     await check(`pieces: ${quantType}`, () => pieces(strict, quantType));
   }
+  await check("buffers of the caller", () => buffers(quantizer, 5001));
+  await check("buffers of the caller, in pieces", async () => {
+    const small = await strict({ limits: { maxStorageBufferBindingSize: 70_000 } });
+    await buffers(small, 40_001);
+    small.dispose();
+  });
   await check("products: near those of the host", () => products(quantizer));
   await check("what has no kernel is refused, or runs on the host", () => unsupported(strict, gpu));
   await check("NaN is the host's", () => nonFinite(quantizer));
@@ -171,6 +177,49 @@ async function products(quantizer) {
     layer.dispose();
   }
 }
+
+/** Weights that are on the device already; nothing but the test reads them back. */
+async function buffers(quantizer, elementCount) {
+  const { device } = quantizer;
+  const [usage, mapped] = [128 | 4 | 8, 1 | 8];
+  const make = (bytes, flags) =>
+    device.createBuffer({ size: Math.ceil(bytes / 4) * 4, usage: flags });
+  const read = async (source, bytes) => {
+    const target = make(bytes, mapped);
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(source, 0, target, 0, target.size);
+    device.queue.submit([encoder.finish()]);
+    await target.mapAsync(1);
+    return new Uint8Array(target.getMappedRange().slice(0, bytes));
+  };
+  for (const quantType of ["fp4", "dynamic8"]) {
+    const weights = inputOf({ dtype: "float32", seed: 12, count: elementCount });
+    const options = { quantType, blockSize: 32 };
+    const host = core.quantize(weights, { ...options, ...(quantType === "fp4" && PLAIN) });
+    const places = {
+      values: make(4 * elementCount, usage),
+      codes: make(host.codes.length, usage),
+      absmax: make(host.absmax.byteLength, usage),
+    };
+    device.queue.writeBuffer(places.values, 0, weights);
+    await quantizer.quantizeBuffer({ ...options, ...places, elementCount });
+    const codes = await read(places.codes, host.codes.length);
+    same(sha256(codes), sha256(host.codes), `${quantType}, codes`);
+    const absmax = await read(places.absmax, host.absmax.byteLength);
+    same(sha256(absmax), sha256(host.absmax), `${quantType}, absmax`);
+    const back = { ...options, ...places, elementCount, dtype: "bfloat16" };
+    await quantizer.dequantizeBuffer(back);
+    const restored = core.dequantize(host, { dtype: "bfloat16" });
+    same(sha256(await read(places.values, restored.byteLength)), sha256(restored), "restored");
+    const short = { ...back, codes: make(4, usage) };
+    same((await errorOf(quantizer.dequantizeBuffer(short))).argument, "codes", "a short buffer");
+    device.queue.writeBuffer(places.values, 4 * 100, Float32Array.of(Number.NaN));
+    const error = await errorOf(quantizer.quantizeBuffer({ ...options, ...places, elementCount }));
+    same(error.message, "webgpu: values: NaN or infinity in block 3 of 32 elements", "NaN");
+  }
+}
+
+const PLAIN = { doubleQuant: false };
 
 async function unsupported(strict, gpu) {
   const quantizer = await strict();

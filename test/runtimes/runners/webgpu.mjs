@@ -1,10 +1,12 @@
 /** The door `webgpu` on software adapters: Mesa's lavapipe, and SwiftShader, which comes with Chromium. */
 
+import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { browserVersion } from "../lib/browsers.mjs";
 import { withPaths } from "../lib/doors.mjs";
-import { node, program } from "../lib/project.mjs";
+import { must } from "../lib/processes.mjs";
+import { node, program, root } from "../lib/project.mjs";
 import { failedRow, rowOf, rowOfProgram, versionOf } from "../lib/rows.mjs";
 
 const SWIFTSHADER = { VK_ICD_FILENAMES: "/usr/lib/chromium/vk_swiftshader_icd.json" };
@@ -42,6 +44,24 @@ function browser(name, flags, place, expected) {
   };
 }
 
+/** examples/webgpu, built by Vite from the packed package. */
+const example = {
+  name: "examples/webgpu in chromium",
+  version: () => browserVersion("chromium"),
+  run: async ({ project, browsers }) => {
+    const folder = join(project, "examples/webgpu");
+    const filter = (path) => !/node_modules|dist/.test(path.slice(root.length));
+    cpSync(join(root, "examples/webgpu"), folder, { recursive: true, filter });
+    const out = join(project, "example-webgpu");
+    await must(program(".bin/vite"), ["build", "--outDir", out, "--emptyOutDir"], { cwd: folder });
+    const page = { folder: project, script: "suite/example-webgpu-page.mjs" };
+    const expected = { adapter: "swiftshader" };
+    const found = await browsers.visit("chromium", { ...page, expected }, CHROMIUM_FLAGS);
+    return found.problem === undefined ? rowOf(found) : failedRow(found.problem);
+  },
+};
+
+const CHROMIUM_FLAGS = ["--enable-unsafe-webgpu"];
 const FIREFOX_FLAGS = ["dom.webgpu.enabled=true", "gfx.webgpu.ignore-blocklist=true"];
 
 export const webgpu = [
@@ -54,7 +74,8 @@ export const webgpu = [
     SWIFTSHADER,
   ),
   command("deno", program(".bin/deno"), ["run", "--no-prompt"], { adapter: "llvmpipe" }),
-  browser("chromium", ["--enable-unsafe-webgpu"], "worker", { adapter: "swiftshader" }),
+  browser("chromium", CHROMIUM_FLAGS, "worker", { adapter: "swiftshader" }),
+  example,
   // Firefox does not tell what its adapter is.
   browser("firefox", FIREFOX_FLAGS, "page", { adapter: "without a name", isSlow: true }),
 ];
