@@ -50,7 +50,9 @@ export function modelTensors(headers: readonly GgufHeader[]): ModelTensor[] {
 }
 
 /** Opens tensors in files. */
-export function rangeReader(files: readonly GgufFile[]) {
+export function rangeReader(
+  files: readonly GgufFile[],
+): (tensor: ModelTensor) => Promise<TensorBytes> {
   return async ({ file, offset }: ModelTensor): Promise<TensorBytes> => {
     const { source, header } = files[file] as GgufFile;
     let position = header.dataStart + offset;
@@ -70,8 +72,15 @@ export async function readStreamHeader(stream: ByteStream): Promise<GgufHeader> 
   return parser.finish();
 }
 
+/** Tensors of a stream, and then its end. */
+export interface StreamReader {
+  open(tensor: ModelTensor): Promise<TensorBytes>;
+  /** Reads the padding behind the last tensor: a stream that lacks it was cut off. */
+  finish(): Promise<void>;
+}
+
 /** Opens tensors in a stream, in the order in which they come. */
-export function streamReader(stream: ByteStream, header: GgufHeader) {
+export function streamReader(stream: ByteStream, header: GgufHeader): StreamReader {
   const skipTo = async (position: number) => {
     await stream.fill(new Uint8Array(position - stream.position));
   };
@@ -80,7 +89,6 @@ export function streamReader(stream: ByteStream, header: GgufHeader) {
       await skipTo(header.dataStart + offset);
       return { fill: (target) => stream.fill(target, name) };
     },
-    /** Reads the padding behind the last tensor: a stream that lacks it was cut off. */
     finish: () => skipTo(header.dataStart + header.dataBytes),
   };
 }
