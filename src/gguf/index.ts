@@ -1,7 +1,7 @@
 /** `quantwise/gguf`: GGUF files read and written, weights as ggml's blocks, mixtures, and the jobs. */
 
-export { type ByteSource, bytesSource } from "../foundation/byte-source.ts";
 export * from "../formats/gguf/index.ts";
+export { type ByteSource, bytesSource } from "../foundation/byte-source.ts";
 export * from "../ggml/index.ts";
 export {
   type GgufTensorReport,
