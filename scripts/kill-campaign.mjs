@@ -1,7 +1,7 @@
 // Kills conversions at random moments, resumes them until they are through, and compares every byte
 // with an uninterrupted run:
 //
-//   npm run build && node scripts/kill-campaign.mjs 200
+//   npm run campaign -- 200
 //
 // Arguments: kills, megabytes of the model (200), seed (1).
 
@@ -66,6 +66,7 @@ export async function campaign({ kills, megabytes, seed, log = () => {} }) {
       const isOnDisk = disk !== undefined && random() < 0.15;
       const folder = isOnDisk ? disk.path : join(root, `job-${counts.jobs}`);
       if (!isOnDisk) mkdirSync(folder);
+      let isNamed = false;
       for (;;) {
         const args = [
           ...["quantize", model, "-o", join(folder, job[0]), ...job.slice(1), "--resume", "--json"],
@@ -94,16 +95,18 @@ export async function campaign({ kills, megabytes, seed, log = () => {} }) {
         // Killed when the output had its name: it is whole.
         if (readdirSync(folder).includes(job[0])) {
           counts.afterwards++;
+          isNamed = true;
           break;
         }
       }
-      // A run that was killed before its journal began leaves an empty folder.
       const found = hashesOf(folder, job[0]);
       if (JSON.stringify(found) !== JSON.stringify(hashes)) {
         throw new Error(
           `other bytes than without faults: ${key}\n${JSON.stringify([found, hashes])}`,
         );
       }
+      const rest = readdirSync(folder).filter((name) => name !== job[0]);
+      if (rest.length > 0 && !isNamed) throw new Error(`left behind: ${rest}`);
       counts.jobs++;
       emptyFolder(folder);
       log(`${faults()} faults, ${counts.jobs} outputs equal`);

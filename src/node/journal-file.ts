@@ -132,7 +132,7 @@ export class JournalFile implements ConversionJournal {
   /** @throws StorageError */
   static async create(path: string, identity: RunIdentity): Promise<JournalFile> {
     const journal = new JournalFile(path, await opened(path, "wx"), 0, new Map());
-    await journal.#append([{ identity }], true);
+    await journal.#append([{ identity }]);
     return journal;
   }
 
@@ -190,7 +190,7 @@ export class JournalFile implements ConversionJournal {
 
   async fileDone(file: string, whole: WholeFile): Promise<void> {
     await this.takeNoted(file)();
-    await this.#append([{ file, ...whole }], true);
+    await this.#append([{ file, ...whole }]);
   }
 
   async close(): Promise<void> {
@@ -198,7 +198,12 @@ export class JournalFile implements ConversionJournal {
     await this.#handle.close();
   }
 
-  /** One after the other. Behind a line that failed there is none: it would not be read. */
+  /**
+   * One after the other. Behind a line that failed there is none: it would not be read.
+   *
+   * @param isUrgent the line must be durable before anything else happens; of others the last may get
+   * lost with the machine's power, and what they tell is done again
+   */
   #append(lines: readonly Line[], isUrgent = false): Promise<void> {
     this.#last = this.#last.then(async () => {
       try {

@@ -19,6 +19,8 @@ export interface ResumableRun {
   readonly syncBytes?: number | undefined;
   /** Called with the folder when a run fails that can be taken up again. */
   readonly onKept?: ((path: string) => void) | undefined;
+  /** Called with a folder that could be resumed, and is not. */
+  readonly onLeftover?: ((path: string) => void) | undefined;
 }
 
 export interface PartialFolder {
@@ -38,7 +40,7 @@ export async function openPartial(
   if (run?.resume === true) {
     const found = await earlierOf(target, run.identity);
     if (found !== undefined) return takeOver(found, target);
-  }
+  } else if (run !== undefined) await tellLeftovers(target, run);
   const path = partialName(target);
   try {
     await mkdir(path);
@@ -66,19 +68,24 @@ export async function releasePartial({ path }: PartialFolder, target: string): P
 async function earlierOf(target: string, identity: RunIdentity): Promise<string | undefined> {
   const fitting: string[] = [];
   let difference: string | undefined;
-  for (const { path, isInUse } of await findPartials(target)) {
-    const journal = await readJournal(join(path, JOURNAL_NAME));
-    // Nothing in it can be used: it was begun a moment before the end, or is not ours.
-    if (journal === undefined) continue;
-    const problem = differenceOf(journal.identity, identity);
+  for (const { path, isInUse, isOrphan } of await findPartials(target)) {
     if (isInUse) {
       throw new StorageError(
         `${printable(path)} is being written by another run; wait for it, or end it`,
       );
     }
+    const journal = await readJournal(join(path, JOURNAL_NAME));
+    if (journal === undefined) {
+      // It ended a moment after it began: nothing in it can be used.
+      if (isOrphan) await rm(path, { recursive: true, force: true });
+      continue;
+    }
+    const problem = differenceOf(journal.identity, identity);
     if (problem === undefined) fitting.push(path);
     else {
-      difference ??= `cannot resume ${printable(path)}: ${problem}. Resume with what it was begun with, or remove it`;
+      difference ??=
+        `cannot resume ${printable(path)}: ${problem}. Resume with what it was begun with, or ` +
+        "remove it";
     }
   }
   if (fitting.length > 1) {
@@ -88,6 +95,16 @@ async function earlierOf(target: string, identity: RunIdentity): Promise<string 
   }
   if (fitting.length === 0 && difference !== undefined) throw new StorageError(difference);
   return fitting[0];
+}
+
+/** Tells of work that a run of the same kind has left. */
+async function tellLeftovers(target: string, { identity, onLeftover }: ResumableRun) {
+  if (onLeftover === undefined) return;
+  for (const { path, isInUse } of await findPartials(target)) {
+    if (isInUse) continue;
+    const journal = await readJournal(join(path, JOURNAL_NAME));
+    if (journal && differenceOf(journal.identity, identity) === undefined) onLeftover(path);
+  }
 }
 
 async function takeOver(found: string, target: string): Promise<PartialFolder> {

@@ -11,6 +11,8 @@ export interface FoundPartial {
   readonly path: string;
   /** A process that still runs writes to it. */
   readonly isInUse: boolean;
+  /** The process that wrote to it is gone. */
+  readonly isOrphan: boolean;
 }
 
 /**
@@ -41,7 +43,8 @@ export async function findPartials(target: string): Promise<FoundPartial[]> {
     if (match === null) continue;
     const [, pid, started] = match;
     const isInUse = pid !== undefined && isRunning(Number(pid), started as string);
-    found.push({ path: join(dirname(target), name), isInUse });
+    const isOrphan = pid !== undefined && !isInUse;
+    found.push({ path: join(dirname(target), name), isInUse, isOrphan });
   }
   return found;
 }

@@ -104,7 +104,8 @@ function placeOf(
   options: QuantizeModelOptions,
   model?: OpenedModel,
 ): JobPlace {
-  const { overwrite = false, resume = false, kernels, syncBytes, onKept, signal } = options;
+  const { overwrite = false, resume = false, kernels, signal } = options;
+  const { syncBytes, onKept, onLeftover } = options;
   const beforeCommit =
     options.sha256sums === true ? (path: string) => writeChecksums(path, signal) : undefined;
   const begin = kind === "directory" ? pendingDirectory : pendingFile;
@@ -113,7 +114,7 @@ function placeOf(
     fileName: basename(output),
     open: (content) => {
       const identity = model?.hasRanges === true && runIdentity(kind, model, options, content);
-      const run = identity ? { identity, resume, syncBytes, onKept } : undefined;
+      const run = identity ? { identity, resume, syncBytes, onKept, onLeftover } : undefined;
       return begin(output, { overwrite, run, beforeCommit });
     },
     emit: writeStdout,

@@ -36,6 +36,8 @@ export interface QuantizeModelOptions extends QuantizeJobOptions {
   readonly syncBytes?: number;
   /** Called when a run with `resume` fails, with the folder that holds what it has done. */
   readonly onKept?: (path: string) => void;
+  /** Called by a run without `resume` with a folder that an earlier one has left, and that fits. */
+  readonly onLeftover?: (path: string) => void;
 }
 
 /** "-" is standard input or output; a file ends in ".safetensors"; all else is a directory. */

@@ -3,6 +3,7 @@
 import {
   appendFileSync,
   cpSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -12,7 +13,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { Worker } from "node:worker_threads";
+import { describe, expect, it, vi } from "vitest";
 import type { FinishedUnit } from "../../src/checkpoint/journal.ts";
 import { JournalFile, readJournal } from "../../src/node/journal-file.ts";
 import { partialName } from "../../src/node/partial-name.ts";
@@ -80,6 +82,8 @@ async function expectSame(model: string, out: string, options: QuantizeModelOpti
   return result.resumedTensors;
 }
 
+const original = Worker.prototype.postMessage;
+
 const newOut = (name = "out") => join(temporaryFolder(), name);
 
 describe("a run that was stopped", () => {
@@ -113,6 +117,18 @@ describe("a run that was stopped", () => {
     const out = newOut();
     for (const threads of [1, 2, 1]) await stopped(model, out, 7, { threads });
     expect(await expectSame(model, out)).toBeGreaterThanOrEqual(21);
+  });
+
+  it("is told of by the next run, which begins anew", async () => {
+    const model = newModel();
+    const out = newOut();
+    const kept = await stopped(model, out, 5);
+    const left: string[] = [];
+    const onLeftover = (path: string) => left.push(path);
+    await quantizeModel(model, out, { quantType: "fp4", onLeftover });
+    expect(left).toEqual([]);
+    await quantizeModel(model, out, { overwrite: true, onLeftover });
+    expect(left).toEqual([kept]);
   });
 
   it("leaves nothing without resume", async () => {
@@ -247,6 +263,29 @@ describe("what is left", () => {
 });
 
 describe("a run with resume", () => {
+  it("removes what ended before it began", async () => {
+    const out = newOut();
+    const orphan = partialName(out).replace(/-\d+-0\.partial$/, "-1-0.partial");
+    mkdirSync(orphan);
+    expect(await expectSame(newModel(), out)).toBe(0);
+  });
+
+  it("goes on where a thread has died", async () => {
+    const model = newModel();
+    const out = newOut();
+    const post = vi.spyOn(Worker.prototype, "postMessage");
+    let parts = 0;
+    post.mockImplementation(function (this: Worker, ...message) {
+      if (++parts === 20) void this.terminate();
+      return Reflect.apply(original, this, message);
+    });
+    const job = quantizeModel(model, out, { threads: 2, resume: true, syncBytes: 1000 });
+    const error = await errorOf(job);
+    post.mockRestore();
+    expect(error.message).toMatch(/a worker thread died: it ended with code 1/);
+    expect(await expectSame(model, out, { threads: 2 })).toBeGreaterThan(0);
+  });
+
   it("begins where there is nothing", async () => {
     expect(await expectSame(newModel(), newOut())).toBe(0);
   });

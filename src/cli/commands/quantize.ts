@@ -6,7 +6,7 @@ import { MAX_TENSOR_BYTES } from "../../checkpoint/quantize-stream.ts";
 import { parseRule } from "../../checkpoint/rules.ts";
 import { DEFAULT_MAX_SHARD_BYTES, parseByteCount } from "../../checkpoint/shards.ts";
 import { FLOAT_DTYPES } from "../../foundation/dtype.ts";
-import { ArgumentError } from "../../foundation/errors.ts";
+import { ArgumentError, printable } from "../../foundation/errors.ts";
 import { GGUF_FILE_TYPES, type GgufFileType, NEEDS_IMPORTANCE } from "../../gguf/file-types.ts";
 import { parseGgufRule } from "../../gguf/rules.ts";
 import { outputKindOf, type QuantizeModelOptions, quantizeModel } from "../../node/index.ts";
@@ -260,6 +260,11 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
       onKept: (path) => {
         kept = path;
       },
+      onLeftover: (path) =>
+        progress.warn(
+          `an earlier run has left its work in ${printable(path)}; --resume goes on from there, ` +
+            "and this run begins anew",
+        ),
     });
     progress.stop();
     const job = {
