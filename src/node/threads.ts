@@ -12,13 +12,13 @@ export { type QuantizeParallelOptions, quantizeParallel } from "../threads/quant
 export type { ThreadPoolOptions };
 
 /** Its node:worker_threads copies what is handed over, element by element: 0.3 s for 4 MB. */
-const isDeno = "deno" in process.versions;
+const isDeno = () => "deno" in process.versions;
 
 /** @throws ArgumentError */
 export function createThreadPool(options: ThreadPoolOptions = {}): ThreadPool {
   const { threads = availableParallelism(), kernels, workerUrl = ownWorker() } = options;
   const spawn = () =>
-    workerUrl.protocol === "file:" && !isDeno
+    workerUrl.protocol === "file:" && !isDeno()
       ? nodeThread(workerUrl)
       : webThread(() => new Worker(workerUrl, { type: "module" }));
   return new ThreadPool(threads, spawn, kernels);
