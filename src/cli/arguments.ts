@@ -28,3 +28,8 @@ export function checked<Value>(parse: () => Value): Value {
     throw error;
   }
 }
+
+/** An option as it is typed, from commander's name of it. */
+export function optionName(flag: string): string {
+  return flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

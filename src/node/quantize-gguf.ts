@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import { ByteStream } from "../checkpoint/byte-stream.ts";
 import type { GgufMetadata } from "../formats/gguf/index.ts";
 import { ArgumentError } from "../foundation/errors.ts";
+import type { ConvertedTensor } from "../gguf/hugging-face/tensors.ts";
 import {
   type GgufJobOptions,
   type GgufJobResult,
@@ -25,7 +26,9 @@ import {
 import { isGgufPath } from "../web/model-place.ts";
 import { sourceStream } from "../web/source-stream.ts";
 import { checkOutput } from "./check-output.ts";
+import { type CheckpointOptions, checkpointAsGguf } from "./checkpoint-as-gguf.ts";
 import { openGgufInput } from "./gguf-input.ts";
+import { openModel } from "./model-input.ts";
 import { pendingFile } from "./output.ts";
 import { writeStdout } from "./stdout.ts";
 
@@ -36,7 +39,10 @@ export interface GgufOutputOptions extends GgufJobOptions {
   readonly token?: string | undefined;
 }
 
-export interface QuantizeGgufOptions extends GgufOutputOptions, Omit<GgufPlanOptions, "order"> {}
+export interface QuantizeGgufOptions
+  extends GgufOutputOptions,
+    Omit<GgufPlanOptions, "order">,
+    CheckpointOptions {}
 
 export interface DequantizeGgufOptions extends GgufOutputOptions {
   /** What quantized weights become. @defaultValue "f16" */
@@ -50,7 +56,8 @@ type MakePlan = (metadata: GgufMetadata, tensors: readonly ModelTensor[], order:
  * Quantizes the GGUF model at `input` into one GGUF file: the bytes of llama-quantize where the
  * source can be read in any order; from a stream, the source's order of tensors.
  *
- * @param input a .gguf file, the first of several parts, a URL, or "-" for standard input
+ * @param input a .gguf file, the first of several parts, a URL, or "-" for standard input; or a
+ * checkpoint as of `openModel`, whose family and tokenizer must be known
  * @param output a .gguf file, or "-" for standard output
  * @throws ArgumentError, PlanError, FormatError, NonFiniteError, StorageError, or the signal's
  * reason; in every case the output's name is untouched
@@ -61,6 +68,7 @@ export function quantizeGguf(
   options: QuantizeGgufOptions,
 ): Promise<GgufJobResult> {
   checkFileType(options.fileType);
+  if (input !== "-" && !isGgufPath(input)) return fromCheckpoint(input, output, options);
   return convert(input, output, options, (metadata, tensors, order) =>
     planGguf(metadata, tensors, { ...options, order }),
   );
@@ -87,13 +95,7 @@ async function convert(
   options: GgufOutputOptions,
   makePlan: MakePlan,
 ): Promise<GgufJobResult> {
-  if (output !== "-") {
-    if (!isGgufPath(output)) {
-      throw new ArgumentError("output", "a .gguf file, or - for standard output", output);
-    }
-    await checkOutput(input, output, "file", options.overwrite === true);
-  }
-  const write = writerOf(output, options);
+  const write = await writerTo(input, output, options);
   if (input === "-") {
     const web = Readable.toWeb(process.stdin) as ReadableStream<Uint8Array>;
     return fromStream(
@@ -116,6 +118,34 @@ async function convert(
   } finally {
     await model.close();
   }
+}
+
+/** From safetensors, quantized or not. */
+async function fromCheckpoint(
+  input: string,
+  output: string,
+  options: QuantizeGgufOptions,
+): Promise<GgufJobResult> {
+  const write = await writerTo(input, output, options);
+  const model = await openModel(input, options);
+  try {
+    const { metadata, tensors } = await checkpointAsGguf(model, input, options);
+    const plan = planGguf(metadata, tensors, options);
+    const open = (tensor: ModelTensor) => (tensor as ConvertedTensor).open();
+    return await runGgufJob(plan, open, write, options);
+  } finally {
+    await model.close();
+  }
+}
+
+async function writerTo(input: string, output: string, options: GgufOutputOptions): Promise<Write> {
+  if (output !== "-") {
+    if (!isGgufPath(output)) {
+      throw new ArgumentError("output", "a .gguf file, or - for standard output", output);
+    }
+    await checkOutput(input, output, "file", options.overwrite === true);
+  }
+  return writerOf(output, options);
 }
 
 type Emit = (bytes: Uint8Array) => Promise<void>;

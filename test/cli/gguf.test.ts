@@ -13,7 +13,14 @@ import {
 } from "../../src/formats/gguf/index.ts";
 import { edgeFile, goldenFile, goldenPath } from "../formats/gguf/vectors.ts";
 import { sendFile, serve } from "../web/server.ts";
-import { folderWith, namesIn, quantize, quantwise, temporaryFolder } from "./quantwise.ts";
+import {
+  folderWith,
+  goldenFolder,
+  namesIn,
+  quantize,
+  quantwise,
+  temporaryFolder,
+} from "./quantwise.ts";
 
 const tiny = fileURLToPath(goldenPath("tiny-f16"));
 
@@ -124,13 +131,38 @@ describe("quantize", () => {
     const args = (model: string, name: string) => ["quantize", model, "-o", `${out}${name}`];
     expect((await quantwise(args(tiny, ""))).stderr).toMatch(/expected a \.gguf file for a GGUF/);
     const other = await quantwise([...args("model", ".gguf"), "--quant-type=q4_0"]);
-    expect(other.stderr).toMatch(/model: expected a \.gguf file for GGUF output/);
+    expect(other.stderr).toMatch(/cannot open model/);
+    const keys = await quantwise([
+      ...args(tiny, ".gguf"),
+      "--quant-type=q4_0",
+      "--tokenizer-pre=x",
+    ]);
+    expect(keys.stderr).toMatch(/tokenizer-pre: expected no such option for a GGUF model/);
     const pure = await quantwise([...args("model", ""), "--pure"]);
     expect(pure.stderr).toMatch(/pure: expected an output that ends in \.gguf/);
     const q8 = fileURLToPath(goldenPath("tiny-Q8_0"));
     const twice = await quantwise([...args(q8, ".gguf"), "--quant-type=q4_0"]);
     expect(twice.stderr).toMatch(/is Q8_0 already, .*--allow-requantize/);
     expect(namesIn(join(out, ".."))).toEqual([]);
+  });
+});
+
+describe("a checkpoint", () => {
+  it("becomes GGUF with the keys of another file, or an error with the remedy", async () => {
+    const out = join(temporaryFolder(), "out.gguf");
+    const args = ["quantize", goldenFolder("llama_tiny_nf4"), "-o", out, "--quant-type=q8_0"];
+    const refused = await quantwise(args);
+    expect(refused.stderr).toMatch(/no tokenizer\.json with byte-level BPE; .*--metadata-from/);
+    expect(refused.code).toBe(1);
+    const entries = [
+      ggufEntry("general.architecture", "string", "llama"),
+      ggufEntry("llama.block_count", "uint32", 2),
+    ];
+    const keys = ggufHeaderBytes(layoutGguf(new GgufMetadata(entries), []));
+    const from = join(folderWith({ "keys.gguf": keys }), "keys.gguf");
+    const { code, stdout } = await quantwise([...args, "--metadata-from", from]);
+    expect(code).toBe(0);
+    expect(stdout.toString()).toMatch(/16 converted, 5 copied: .*16 Q8_0/);
   });
 });
 

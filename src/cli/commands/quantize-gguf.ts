@@ -9,6 +9,7 @@ import type { KernelChoice } from "../../kernels/kernel-set.ts";
 import { dequantizeGguf, type GgufOutputOptions, quantizeGguf } from "../../node/index.ts";
 import { writeStdout } from "../../node/stdout.ts";
 import { isGgufPath } from "../../web/model-place.ts";
+import { optionName } from "../arguments.ts";
 import { formatBytes, formatSeconds } from "../format.ts";
 import { Progress } from "../progress.ts";
 import { publicModelName, tokenIn } from "../remote.ts";
@@ -30,6 +31,9 @@ interface QuantizeFlags extends CommonFlags {
   readonly exclude?: readonly string[];
   readonly pure?: boolean;
   readonly allowRequantize?: boolean;
+  readonly config?: string;
+  readonly metadataFrom?: string;
+  readonly tokenizerPre?: string;
 }
 
 interface DequantizeFlags extends CommonFlags {
@@ -42,7 +46,7 @@ type SourceOf = (flag: string) => string | undefined;
 /** Options of other outputs, by commander's names. */
 const OTHER_FLAGS = [
   ...["blockSize", "groupSize", "doubleQuant", "granularity", "axis", "symmetric", "format"],
-  ...["quantStorage", "mode", "computeDtype", "config", "include", "maxShardSize"],
+  ...["quantStorage", "mode", "computeDtype", "include", "maxShardSize"],
   ...["maxTensorBytes", "threads", "allowNonFinite", "resume", "syncBytes", "sha256sums"],
 ] as const;
 
@@ -55,17 +59,13 @@ export function isGgufType(quantType: string): boolean {
 function refuseOtherFlags(sourceOf: SourceOf): void {
   for (const flag of OTHER_FLAGS) {
     if (sourceOf(flag) !== "cli") continue;
-    const option = flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    const allowed = "no such option for GGUF, where the type says it all";
-    throw new ArgumentError(option, allowed, `--${option}`);
+    refuse(flag, "GGUF, where the type says it all");
   }
 }
 
-/** @throws ArgumentError for input that is no GGUF */
-function refuseOtherInput(model: string): void {
-  if (model === "-" || isGgufPath(model)) return;
-  const allowed = "a .gguf file for GGUF output (make one with llama.cpp's convert_hf_to_gguf.py)";
-  throw new ArgumentError("model", allowed, publicModelName(model));
+function refuse(flag: string, what: string): never {
+  const option = optionName(flag);
+  throw new ArgumentError(option, `no such option for ${what}`, `--${option}`);
 }
 
 export async function quantizeToGguf(
@@ -75,15 +75,21 @@ export async function quantizeToGguf(
   signal: AbortSignal,
 ): Promise<void> {
   refuseOtherFlags(sourceOf);
+  const isCheckpoint = model !== "-" && !isGgufPath(model);
+  for (const flag of ["config", "metadataFrom", "tokenizerPre"] as const) {
+    if (flags[flag] !== undefined && !isCheckpoint) refuse(flag, "a GGUF model, which has its own");
+  }
   if (sourceOf("quantType") !== "cli") {
     const types = Object.keys(FILE_TYPES).join(", ");
     throw new ArgumentError("quant-type", `one of ${types} for GGUF`, undefined);
   }
-  refuseOtherInput(model);
-  const { rule = [], exclude, pure, allowRequantize } = flags;
+  const { rule = [], exclude, pure, allowRequantize, config, metadataFrom, tokenizerPre } = flags;
   const fileType = flags.quantType as GgufFileType;
   const rules = rule.map(parseGgufRule);
-  const options = { fileType, rules, exclude, pure, allowRequantize };
+  const options = {
+    ...{ fileType, rules, exclude, pure, allowRequantize },
+    ...{ config, metadataFrom, tokenizerPre },
+  };
   await run(model, flags, signal, (common) =>
     quantizeGguf(model, flags.output, { ...common, ...options }),
   );
@@ -98,7 +104,10 @@ export async function dequantizeToGguf(
   signal: AbortSignal,
 ): Promise<void> {
   refuseOtherFlags(sourceOf);
-  refuseOtherInput(model);
+  if (!isGgufPath(model)) {
+    const allowed = "a .gguf file; a checkpoint becomes GGUF by quantize --quant-type f16";
+    throw new ArgumentError("model", allowed, publicModelName(model));
+  }
   const fileType = FILE_TYPE_OF[flags.dtype ?? "float16"];
   await run(model, flags, signal, (common) =>
     dequantizeGguf(model, flags.output, { ...common, fileType }),

@@ -14,7 +14,7 @@ import { writeStdout } from "../../node/stdout.ts";
 import { QUANT_TYPES, type QuantType } from "../../schemes/registry.ts";
 import { GRANULARITIES, QUANT_STORAGES } from "../../tensor/options.ts";
 import { isGgufPath } from "../../web/model-place.ts";
-import { checked, collect, integer, wholeNumber } from "../arguments.ts";
+import { checked, collect, integer, optionName, wholeNumber } from "../arguments.ts";
 import { KeptError } from "../kept.ts";
 import { Progress } from "../progress.ts";
 import { MODEL_FORMS, publicModelName, TOKEN_FILE, tokenIn } from "../remote.ts";
@@ -54,6 +54,8 @@ interface Flags {
   readonly allowNonFinite?: boolean;
   readonly pure?: boolean;
   readonly allowRequantize?: boolean;
+  readonly metadataFrom?: string;
+  readonly tokenizerPre?: string;
 }
 
 const EXAMPLES = `
@@ -66,6 +68,7 @@ Examples:
   quantwise quantize https://example.com/model.safetensors -o out.safetensors
   cat model.safetensors | quantwise quantize - -o - > quantized.safetensors
   quantwise quantize model-f16.gguf -o model-q4_k_m.gguf --quant-type q4_k_m
+  quantwise quantize Qwen3-0.6B -o qwen3-q8_0.gguf --quant-type q8_0
 
 In a glob "." separates segments, "*" stays inside one, "**" crosses. Of --exclude, --rule,
 --include and the defaults, in that order, the first match decides.`;
@@ -174,6 +177,14 @@ export function quantizeCommand(signal: AbortSignal): Command {
         .hideHelp(),
     )
     .option("--sha256sums", "write SHA256SUMS into the output directory too")
+    .option(
+      "--metadata-from <file>",
+      "GGUF of a checkpoint: keys of another file of the same model",
+    )
+    .option(
+      "--tokenizer-pre <name>",
+      "GGUF of a checkpoint: tokenizer.ggml.pre, if it is not known",
+    )
     .option("--pure", "GGUF: one type for all weights, not llama-quantize's mixture")
     .option("--allow-requantize", "GGUF: quantize what is quantized already, and lose twice")
     .option("--overwrite", "replace an existing output")
@@ -222,14 +233,17 @@ async function run(model: string, flags: Flags, signal: AbortSignal): Promise<vo
     groupSize,
     pure,
     allowRequantize,
+    metadataFrom,
+    tokenizerPre,
     json = false,
     quiet = false,
     dryRun = false,
     ...options
   } = flags;
-  if (pure === true || allowRequantize === true) {
-    const flag = pure === true ? "pure" : "allow-requantize";
-    throw new ArgumentError(flag, "an output that ends in .gguf", output);
+  const ggufFlags = { pure, allowRequantize, metadataFrom, tokenizerPre };
+  const flag = Object.entries(ggufFlags).find(([, value]) => value !== undefined)?.[0];
+  if (flag !== undefined) {
+    throw new ArgumentError(optionName(flag), "an output that ends in .gguf", output);
   }
   if (isGgufPath(model)) {
     throw new ArgumentError("output", "a .gguf file for a GGUF model", output);
