@@ -68,34 +68,39 @@ function dequantize45(
   blockBytes: usize,
 ): void {
   const low = i8x16.splat(15);
+  const fifth = i8x16.splat(16);
   for (let i: usize = 0; i < blockCount; i++) {
     const d = loadHalf(blocksPtr);
     const dmin = loadHalf(blocksPtr + 2);
-    for (let j: u32 = 0; j < 8; j++) {
-      const scale = f32x4.splat(d * <f32>scaleOf(blocksPtr + 4, j));
-      const min = f32x4.splat(-(dmin * <f32>minOf(blocksPtr + 4, j)));
-      const codes = blocksPtr + codesAt + ((j >> 1) << 5);
-      let a = v128.load(codes);
-      let b = v128.load(codes, 16);
-      if ((j & 1) !== 0) {
-        a = highNibbles(a);
-        b = highNibbles(b);
-      } else {
-        a = v128.and(a, low);
-        b = v128.and(b, low);
-      }
+    // Fifth bits, the next sub-block's lowest.
+    let fifths0 = v128.load(blocksPtr, 16);
+    let fifths1 = v128.load(blocksPtr, 32);
+    let codes = blocksPtr + codesAt;
+    for (let j: u32 = 0; j < 8; j += 2) {
+      const scale0 = f32x4.splat(d * <f32>scaleOf(blocksPtr + 4, j));
+      const scale1 = f32x4.splat(d * <f32>scaleOf(blocksPtr + 4, j + 1));
+      const min0 = f32x4.splat(-(dmin * <f32>minOf(blocksPtr + 4, j)));
+      const min1 = f32x4.splat(-(dmin * <f32>minOf(blocksPtr + 4, j + 1)));
+      const bytes0 = v128.load(codes);
+      const bytes1 = v128.load(codes, 16);
+      let a = v128.and(bytes0, low);
+      let b = v128.and(bytes1, low);
+      let c = highNibbles(bytes0);
+      let e = highNibbles(bytes1);
       if (codesAt > 16) {
-        const power = <i32>1 << <i32>j;
-        const bit = i8x16.splat(<i8>power);
-        const fifth = i8x16.splat(16);
-        const c = i8x16.eq(v128.and(v128.load(blocksPtr, 16), bit), bit);
-        const e = i8x16.eq(v128.and(v128.load(blocksPtr, 32), bit), bit);
-        a = v128.or(a, v128.and(c, fifth));
-        b = v128.or(b, v128.and(e, fifth));
+        a = v128.or(a, v128.and(i16x8.shl(fifths0, 4), fifth));
+        b = v128.or(b, v128.and(i16x8.shl(fifths1, 4), fifth));
+        c = v128.or(c, v128.and(i16x8.shl(fifths0, 3), fifth));
+        e = v128.or(e, v128.and(i16x8.shl(fifths1, 3), fifth));
+        fifths0 = i16x8.shr_u(fifths0, 2);
+        fifths1 = i16x8.shr_u(fifths1, 2);
       }
-      storeSums(valuesPtr, a, scale, min);
-      storeSums(valuesPtr + 64, b, scale, min);
-      valuesPtr += 128;
+      storeSums(valuesPtr, a, scale0, min0);
+      storeSums(valuesPtr + 64, b, scale0, min0);
+      storeSums(valuesPtr + 128, c, scale1, min1);
+      storeSums(valuesPtr + 192, e, scale1, min1);
+      codes += 32;
+      valuesPtr += 256;
     }
     blocksPtr += blockBytes;
   }

@@ -147,6 +147,8 @@ export function searchDescent(j: usize, base: usize): void {
       const rest2B = f32x4.sub(l2B, f32x4.mul(f32x4.mul(wB, codeB), codeB));
       const nextA = nextCode(at, restA, rest2A, fraction, middle);
       const nextB = nextCode(at + 256, restB, rest2B, fraction, middle);
+      const isSame = v128.and(f32x4.eq(nextA, codeA), f32x4.eq(nextB, codeB));
+      if (i32x4.all_true(isSame)) continue;
       const newA = f32x4.add(restA, f32x4.mul(wxA, nextA));
       const newB = f32x4.add(restB, f32x4.mul(wxB, nextB));
       const new2A = f32x4.add(rest2A, f32x4.mul(f32x4.mul(wA, nextA), nextA));
