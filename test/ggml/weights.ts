@@ -31,6 +31,12 @@ function anyFloat(random: Random): number {
   return floatOf(Math.floor(random() * 2) * 2 ** 31 + Math.floor(random() * 0x7f800000));
 }
 
+/** Halves, and the floats beside one; with 127 the scale of Q8_0 is 1. */
+const TIES = [
+  ...[-8, -7.5, -2.5, -0.5, 0.5, 1.5, 2.5, 7.5, 8, 127],
+  ...[0.5 - 2 ** -25, 2 ** -25 - 0.5, 0.5 + 2 ** -24],
+];
+
 /** A number for element i; `run` is one for all of its 16, or 32, neighbours. */
 type Draw = (random: Random, i: number, run: Random) => number;
 
@@ -50,8 +56,8 @@ export const WEIGHTS: Readonly<Record<string, Draw>> = {
   huge: (random) => normal(random) * 1e37,
   "any floats": (random) => anyFloat(random),
   "signs of one magnitude": (random) => pick(random, [0.75, -0.75]),
-  "ties of whole steps": (random) =>
-    pick(random, [-8, -7.5, -2.5, -0.5, 0.5, 1.5, 2.5, 7.5, 8, 127]),
+  "ties of whole steps": (random) => pick(random, TIES),
+  "not negative, zeros of both signs": (random) => pick(random, [0, -0, 0, -0, random()]),
   "whole numbers": (random) => Math.round(6 * normal(random)),
   "constant runs": (_random, _, run) => Math.fround(run() - 0.5),
   "constant block": (_random, i) => (i < 1024 ? 0.3 : -0.3),
@@ -62,6 +68,10 @@ export const WEIGHTS: Readonly<Record<string, Draw>> = {
   "about powers of two": (random) => {
     const bits = (100 + Math.floor(55 * random())) << 23;
     return floatOf(bits + Math.floor(7 * random()) - 3) * pick(random, [1, -1]);
+  },
+  "just below powers of two": (_random, _, run) => {
+    const power = (1 + Math.floor(254 * run())) << 23;
+    return floatOf(power - pick(run, [0, 1, 2, 3, 5, 6, 11, 12, 22, 23, 44, 45]));
   },
   ramp: (_, i) => (i % 256) / 16 - 8,
 };
