@@ -21,6 +21,7 @@ import { partialName } from "../../src/node/partial-name.ts";
 import { quantizeModel } from "../../src/node/quantize-model.ts";
 import type { QuantizeModelOptions } from "../../src/node/quantize-options.ts";
 import type { RunIdentity } from "../../src/node/run-identity.ts";
+import { opaque } from "../checkpoint/safetensors-files.ts";
 import { errorOf } from "../checkpoint/streams.ts";
 import { filesBelow, namesIn, temporaryFolder } from "../cli/quantwise.ts";
 import { sendFile, serve } from "../web/server.ts";
@@ -249,6 +250,27 @@ describe("what is left", () => {
     );
     truncateSync(join(sharded, "out", first as string), 5000);
     expect(await expectSame(model, other, { maxShardSize: 100_000 })).toBeGreaterThan(0);
+  });
+
+  it("of a file whose tensors were being moved is done again", async () => {
+    // Texts that do not come in order: what follows them is moved at the end.
+    const name = "model.layers.0.mlp.up_proj.weight.b";
+    const mixed = [...tensors, opaque(name, "U8", [5])];
+    const model = writeModel(join(temporaryFolder(), "model"), mixed, llamaConfig());
+    const out = newOut();
+    const kept = await stopped(model, out, mixed.length);
+    const journal = join(kept, "quantwise.journal");
+    const lines = readFileSync(journal, "utf8").split("\n");
+    expect(lines.findIndex((line) => line.includes('"moving":true'))).toBeGreaterThan(0);
+    expect(lines.at(-2)).toMatch(/"dataBytes":/);
+    writeFileSync(journal, `${lines.slice(0, -2).join("\n")}\n`);
+    const file = join(kept, "out", "model.safetensors");
+    truncateSync(file, statSync(file).size + 10_000);
+    const whole = newOut();
+    await quantizeModel(model, whole);
+    const result = await quantizeModel(model, out, { resume: true });
+    expect(result.resumedTensors).toBe(0);
+    expect(contentOf(out)).toEqual(contentOf(whole));
   });
 
   it("without a journal is nobody's", async () => {
