@@ -1,3 +1,5 @@
+import { storeSigned } from "./dot-int8-relaxed";
+
 /**
  * One row of activations as int8, in the order that `dotInt8Code4` and `dotInt8Code8` read:
  *
@@ -7,8 +9,9 @@
  * (c mod 16) / 4, and of 32 columns the even ones come first; with 8-bit ones to lane (c mod 8) / 2.
  *
  * @param xPtr           in   f32[columnCount]
- * @param codesPtr       out  i16[columnCount]
- * @param groupSumsPtr   out  i32[columnCount / groupLength][4]: sums of the codes in lanes
+ * @param codesPtr       out  i16[columnCount]; relaxed, with 4-bit weights: see `storeSigned`
+ * @param groupSumsPtr   out  i32[columnCount / groupLength][8]: sums of the codes in lanes, then of
+ *   the magnitudes of negative codes where `storeSigned` wrote them, else zeros
  * @param columnCount    a multiple of groupLength
  * @param groupLength    a multiple of 32
  * @param nibbles        1 for 4-bit weights, else 0
@@ -26,23 +29,33 @@ export function quantizeActivations(
   const inverse: f32 = 127 / absmax;
   if (!(inverse <= f32.MAX_VALUE) || !(absmax <= f32.MAX_VALUE)) {
     memory.fill(codesPtr, 0, columnCount << 1);
-    memory.fill(groupSumsPtr, 0, (columnCount / groupLength) << 4);
+    memory.fill(groupSumsPtr, 0, (columnCount / groupLength) << 5);
     return absmax <= f32.MAX_VALUE ? 0 : f32.NaN;
   }
   const inverses = f32x4.splat(inverse);
-  for (const rowEnd = xPtr + (columnCount << 2); xPtr < rowEnd; groupSumsPtr += 16) {
+  for (const rowEnd = xPtr + (columnCount << 2); xPtr < rowEnd; groupSumsPtr += 32) {
     const end = xPtr + (groupLength << 2);
     let sums = i32x4.splat(0);
+    let negative = i32x4.splat(0);
     for (; xPtr < end; xPtr += 128, codesPtr += 64) {
       const c0 = eightCodes(xPtr, inverses);
       const c1 = eightCodes(xPtr + 32, inverses);
       const c2 = eightCodes(xPtr + 64, inverses);
       const c3 = eightCodes(xPtr + 96, inverses);
       if (nibbles) {
-        v128.store(codesPtr, i16x8.shuffle(c0, c1, 0, 2, 4, 6, 8, 10, 12, 14));
-        v128.store(codesPtr, i16x8.shuffle(c2, c3, 0, 2, 4, 6, 8, 10, 12, 14), 16);
-        v128.store(codesPtr, i16x8.shuffle(c0, c1, 1, 3, 5, 7, 9, 11, 13, 15), 32);
-        v128.store(codesPtr, i16x8.shuffle(c2, c3, 1, 3, 5, 7, 9, 11, 13, 15), 48);
+        const even0 = i16x8.shuffle(c0, c1, 0, 2, 4, 6, 8, 10, 12, 14);
+        const even1 = i16x8.shuffle(c2, c3, 0, 2, 4, 6, 8, 10, 12, 14);
+        const odd0 = i16x8.shuffle(c0, c1, 1, 3, 5, 7, 9, 11, 13, 15);
+        const odd1 = i16x8.shuffle(c2, c3, 1, 3, 5, 7, 9, 11, 13, 15);
+        if (ASC_FEATURE_RELAXED_SIMD) {
+          negative = storeSigned(codesPtr, even0, even1, negative);
+          negative = storeSigned(codesPtr + 32, odd0, odd1, negative);
+        } else {
+          v128.store(codesPtr, even0);
+          v128.store(codesPtr, even1, 16);
+          v128.store(codesPtr, odd0, 32);
+          v128.store(codesPtr, odd1, 48);
+        }
         const p0 = i32x4.extadd_pairwise_i16x8_s(i16x8.add(c0, c2));
         const p1 = i32x4.extadd_pairwise_i16x8_s(i16x8.add(c1, c3));
         const fours = i32x4.add(
@@ -60,6 +73,7 @@ export function quantizeActivations(
       }
     }
     v128.store(groupSumsPtr, sums);
+    v128.store(groupSumsPtr, negative, 16);
   }
   return absmax / 127;
 }

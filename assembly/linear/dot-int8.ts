@@ -1,4 +1,5 @@
 import { lookUp16 } from "../lanes/lookup";
+import { dotInt8Code4Relaxed } from "./dot-int8-relaxed";
 import { totalOf } from "./sums";
 import { INTEGER_LEVELS, lowNibbles } from "./table";
 
@@ -31,6 +32,21 @@ export function dotInt8Code4(
   groupLength: usize,
   factor: f32,
 ): void {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    dotInt8Code4Relaxed(
+      codesPtr,
+      scalePtr,
+      zeroPointPtr,
+      xPtr,
+      groupSumsPtr,
+      yPtr,
+      rowCount,
+      columnCount,
+      groupLength,
+      factor,
+    );
+    return;
+  }
   const levels = v128.load(INTEGER_LEVELS);
   const mask = lowNibbles();
   const zero = v128.load(INTEGER_LEVELS, 16);
@@ -88,7 +104,7 @@ export function dotInt8Code4(
         n0 = i32x4.sub(n0, i32x4.mul(xSums, i32x4.splat(load<i16>(zeroPoint))));
         n1 = i32x4.sub(n1, i32x4.mul(xSums, i32x4.splat(load<i16>(zeroPoint + (scale1 >> 1)))));
         zeroPoint += 2;
-        groupSums += 16;
+        groupSums += 32;
       }
       const s0 = v128.load32_splat(scale);
       const s1 = v128.load32_splat(scale + scale1);
@@ -164,7 +180,7 @@ export function dotInt8Code8(
         n0 = i32x4.sub(n0, i32x4.mul(xSums, i32x4.splat(load<i16>(zeroPoint))));
         n1 = i32x4.sub(n1, i32x4.mul(xSums, i32x4.splat(load<i16>(zeroPoint + (scale1 >> 1)))));
         zeroPoint += 2;
-        groupSums += 16;
+        groupSums += 32;
       }
       const s0 = v128.load32_splat(scale);
       const s1 = v128.load32_splat(scale + scale1);

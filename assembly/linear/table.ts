@@ -16,8 +16,14 @@ const PAIR_OFFSET: usize = LEVELS_TABLE + PAIRS;
 // @ts-ignore: decorator
 @inline
 export function levelsAt(codesPtr: usize): v128 {
-  const first = v128.load64_zero((<usize>load<u8>(codesPtr)) << 3, PAIR_OFFSET);
-  return v128.load64_lane((<usize>load<u8>(codesPtr, 1)) << 3, first, 1, PAIR_OFFSET);
+  return levelsOf(load<u8>(codesPtr), load<u8>(codesPtr, 1));
+}
+
+// @ts-ignore: decorator
+@inline
+export function levelsOf(byte0: u8, byte1: u8): v128 {
+  const first = v128.load64_zero((<usize>byte0) << 3, PAIR_OFFSET);
+  return v128.load64_lane((<usize>byte1) << 3, first, 1, PAIR_OFFSET);
 }
 
 /** u8x16: 0x0f. */

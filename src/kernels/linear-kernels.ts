@@ -104,7 +104,7 @@ export interface LinearKernels {
    * All codes are 0 when 127 / absmax is not finite, or x is not.
    *
    * @param codesPtr i16[columnCount], in an order of the kernels' own
-   * @param groupSumsPtr i32[groups][4]
+   * @param groupSumsPtr i32[groups][8], the kernels' own
    * @returns fl(absmax / 127); 0 when 127 / absmax is not finite, NaN when x is not
    */
   quantizeActivations(

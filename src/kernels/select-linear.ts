@@ -73,7 +73,7 @@ function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
 
-const LEVELS = /* @__PURE__ */ Float32Array.from({ length: 16 }, (_, i) => (i - 7.3) / 8);
+const LEVELS = /* @__PURE__ */ Float32Array.from({ length: 16 }, (_, i) => (i - 7.5) / 7.5);
 const INTEGERS = /* @__PURE__ */ Int8Array.from(LEVELS, (level) => Math.round(127 * level));
 
 /** Products of both kinds with both widths of codes, at the start of an empty memory. */

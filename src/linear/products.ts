@@ -52,7 +52,7 @@ export function multiplyInt8(
 ): void {
   const { columnCount, groupLength, rowCount } = rows;
   const codesPtr = memory.reserve("x codes", 2 * columnCount);
-  const sumsPtr = memory.reserve("x sums", 16 * (columnCount / groupLength));
+  const sumsPtr = memory.reserve("x sums", 32 * (columnCount / groupLength));
   for (let batch = 0; batch < x.batchCount; batch++) {
     const xPtr = x.ptr + batch * x.stride;
     const places = [xPtr, codesPtr, sumsPtr, columnCount, groupLength] as const;

@@ -76,6 +76,21 @@ describe("int8 activations", () => {
     }
   });
 
+  it("are summed exactly where all are as large as can be", () => {
+    const columns = 4096;
+    const signs = Float32Array.from({ length: columns }, (_, i) => (i % 3 === 0 ? -1 : 1));
+    const rows = Float32Array.from([...signs, ...signs.map((sign) => -sign)]);
+    for (const quantType of ["nf4", "int4", "llm-int8"] as const) {
+      const record = quantize(rows, { quantType, shape: [2, columns] } as never);
+      for (const x of [signs, signs.map((sign) => -sign), new Float32Array(columns).fill(-1)]) {
+        const wasm = linear(x, record, { ...int8, kernels: "wasm" });
+        const reference = linear(x, record, { ...int8, kernels: "reference" });
+        expect(bitsOf(wasm)).toEqual(bitsOf(reference));
+        expect(Math.abs(wasm[0] as number)).toBeGreaterThan(columns / 4);
+      }
+    }
+  });
+
   it("of a row of zeros give zeros, of NaN and infinity NaN, of the others what they are", () => {
     const record = quantize(weights, { shape });
     const rows = new Float32Array(5 * 2048);
