@@ -40,7 +40,7 @@ export function missingOf(found: Omit<Diagnosis, "missing">): Missing[] {
   if (!webgpu.works) {
     missing.push({
       what: "WebGPU",
-      lost: "Nothing: this version computes on the CPU alone.",
+      lost: "Nothing of the command. quantwise/webgpu runs its work on the CPU.",
       remedy:
         "a GPU with its driver, and navigator.gpu: in Deno, browsers, Node with the package webgpu",
     });

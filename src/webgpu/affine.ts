@@ -13,8 +13,9 @@ import type { QuantizedAffine } from "../tensor/quantized-tensor.ts";
 import { ScaleGrid } from "../tensor/scale-grid.ts";
 import type { Workspace } from "../tensor/workspace.ts";
 import { NONE } from "./blocks.ts";
-import type { Gpu, Scratch } from "./gpu.ts";
+import type { Gpu } from "./gpu.ts";
 import { dtypeConstant, piecesOf } from "./pieces.ts";
+import { type Scratch, withScratch } from "./scratch.ts";
 
 /** Elements of a thread in wgsl/range.wgsl. */
 const STRETCH = 32;
@@ -36,14 +37,14 @@ export async function encodeAffine(
     scratch.upload(bytes.subarray(start * itemBytes, (start + count) * itemBytes));
   const constants = { DTYPE: dtypeConstant(dtype) };
 
-  return gpu.scratch(async (shared) => {
+  return withScratch(gpu, async (shared) => {
     const measure = await gpu.pipeline("range", constants);
     const { ranges, status } = shared.step(() => ({
       ranges: shared.empty(8 * grid.scaleCount),
       status: shared.upload(Uint32Array.of(NONE)),
     }));
     for (const { start, count } of pieces) {
-      await gpu.scratch(async (scratch) =>
+      await withScratch(gpu, async (scratch) =>
         scratch.step(() => {
           const runs = scratch.uniform(runWords(count, grid.runsAt(start), format));
           const inputs = [runs, valuesOf(scratch, start, count), ranges, status];
@@ -60,7 +61,7 @@ export async function encodeAffine(
     const places = shared.step(() => [shared.upload(scale), shared.upload(zeroPoint)] as const);
     const codes = new Uint8Array(Math.ceil((elementCount * format.bits) / 8));
     for (const { start, count } of pieces) {
-      await gpu.scratch(async (scratch) => {
+      await withScratch(gpu, async (scratch) => {
         const codeBytes = Math.ceil((count * format.bits) / 8);
         const target = scratch.step(() => {
           const runs = scratch.uniform(runWords(count, grid.runsAt(start), format));
@@ -93,12 +94,12 @@ export async function decodeAffine(
     record.codes.byteLength,
   );
   const itemBytes = floatBytes(dtype);
-  await gpu.scratch(async (shared) => {
+  await withScratch(gpu, async (shared) => {
     const constants = { DTYPE: dtypeConstant(dtype), BITS: format.bits };
     const decode = await gpu.pipeline("decode-affine", constants);
     const places = shared.step(() => [shared.upload(scale), shared.upload(zeroPoint)] as const);
     for (const { start, count } of piecesOf(gpu.limits, elementCount, rules(itemBytes))) {
-      await gpu.scratch(async (scratch) => {
+      await withScratch(gpu, async (scratch) => {
         const from = (start * format.bits) / 8;
         const codeBytes = Math.ceil((count * format.bits) / 8);
         const values = scratch.step(() => {

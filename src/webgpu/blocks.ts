@@ -3,8 +3,9 @@
 import { type FloatDtype, floatBytes } from "../foundation/dtype.ts";
 import { type Codebook, midpointDecision } from "../schemes/codebook.ts";
 import type { FloatBytes } from "../tensor/float-array.ts";
-import type { Binding, Gpu, Scratch } from "./gpu.ts";
+import type { Gpu } from "./gpu.ts";
 import { blockUnit, dtypeConstant, piecesOf } from "./pieces.ts";
+import { type Binding, type Scratch, withScratch } from "./scratch.ts";
 
 /** How blocks are coded. */
 export interface BlockCoding {
@@ -86,7 +87,7 @@ export async function encodeBlocks(
   const codes = new Uint8Array(Math.ceil((elementCount * codebook.bits) / 8));
   const absmax = new Float32Array(Math.ceil(elementCount / blockSize));
   for (const { start, count } of piecesOf(gpu.limits, elementCount, rulesOf(coding, itemBytes))) {
-    const allFinite = await gpu.scratch(async (scratch) => {
+    const allFinite = await withScratch(gpu, async (scratch) => {
       const codeBytes = Math.ceil((count * codebook.bits) / 8);
       const blocks = Math.ceil(count / blockSize);
       const places = scratch.step(() => ({
@@ -124,7 +125,7 @@ export async function decodeBlocks(
   const { dtype, elementCount } = target;
   const itemBytes = floatBytes(dtype);
   for (const { start, count } of piecesOf(gpu.limits, elementCount, rulesOf(coding, itemBytes))) {
-    await gpu.scratch(async (scratch) => {
+    await withScratch(gpu, async (scratch) => {
       const from = (start * codebook.bits) / 8;
       const codeBytes = Math.ceil((count * codebook.bits) / 8);
       const firstBlock = start / blockSize;

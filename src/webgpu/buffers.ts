@@ -9,6 +9,7 @@ import { type BlockCoding, decodePiece, encodePiece, NONE, rulesOf } from "./blo
 import type { Gpu } from "./gpu.ts";
 import { WebGpuError } from "./outcome.ts";
 import { piecesOf } from "./pieces.ts";
+import { withScratch } from "./scratch.ts";
 
 /** Blocks at the offset of a binding, a multiple of 256 bytes, for codes, absmax and weights alike. */
 const ALIGNED_BLOCKS = 512;
@@ -41,7 +42,7 @@ export interface BufferJob {
 export async function encodeBuffers(gpu: Gpu, job: BufferJob): Promise<void> {
   const { coding, dtype } = checked(job);
   for (const { start, count, places } of piecesOfJob(gpu, job, coding, dtype)) {
-    await gpu.scratch(async (scratch) => {
+    await withScratch(gpu, async (scratch) => {
       const status = await encodePiece(gpu, scratch, coding, dtype, places, count);
       const [bad] = await scratch.read([status, 4]);
       const [block] = new Uint32Array((bad as Uint8Array).buffer);
@@ -56,7 +57,7 @@ export async function encodeBuffers(gpu: Gpu, job: BufferJob): Promise<void> {
 export async function decodeBuffers(gpu: Gpu, job: BufferJob): Promise<void> {
   const { coding, dtype } = checked(job);
   for (const { count, places } of piecesOfJob(gpu, job, coding, dtype)) {
-    await gpu.scratch((scratch) => decodePiece(gpu, scratch, coding, dtype, places, count));
+    await withScratch(gpu, (scratch) => decodePiece(gpu, scratch, coding, dtype, places, count));
   }
 }
 

@@ -11,12 +11,12 @@
 export type { BufferJob } from "./buffers.ts";
 export type { DeviceOptions } from "./device.ts";
 export type { GpuLimits } from "./gpu.ts";
-export { type Outcome, type RanOn, WebGpuError } from "./outcome.ts";
 export {
   type Crossover,
-  createQuantizer,
   DEFAULT_CROSSOVER,
+  type GpuQuantizeOptions,
   type LinearLayer,
-  type Quantizer,
   type QuantizerOptions,
-} from "./quantizer.ts";
+} from "./options.ts";
+export { type Outcome, type RanOn, WebGpuError } from "./outcome.ts";
+export { createQuantizer, type Quantizer } from "./quantizer.ts";

@@ -8,8 +8,9 @@ import { unnestAbsmax } from "../tensor/nested-absmax.ts";
 import type { QuantizedAffine, QuantizedTensor } from "../tensor/quantized-tensor.ts";
 import { ScaleGrid } from "../tensor/scale-grid.ts";
 import { runWords, storedScales } from "./affine.ts";
-import type { Gpu, Scratch } from "./gpu.ts";
+import type { Gpu } from "./gpu.ts";
 import { WebGpuError } from "./outcome.ts";
+import { type Scratch, withScratch } from "./scratch.ts";
 
 /** Rows of x that a workgroup multiplies by, as in wgsl/product.wgsl. */
 const TILE = 4;
@@ -63,7 +64,7 @@ export class GpuWeights {
     const rowsAtOnce = Math.min(rows, most, gpu.limits.maxComputeWorkgroupsPerDimension ** 2);
     if (rowsAtOnce < 1)
       throw new WebGpuError("too-large", `a row of ${columns} columns does not fit`);
-    return gpu.scratch(async (scratch) =>
+    return withScratch(gpu, async (scratch) =>
       scratch.step(() => {
         const tables = [scale, zeroPoint, levels ?? new Float32Array(4)].map((data) =>
           scratch.upload(data),
@@ -102,7 +103,7 @@ export class GpuWeights {
     const pipeline = await gpu.pipeline("product", this.#constants);
     for (let first = 0; first < batch; first += tiles * TILE) {
       const count = Math.min(tiles * TILE, batch - first);
-      await gpu.scratch(async (scratch) => {
+      await withScratch(gpu, async (scratch) => {
         const own = x.subarray(first * columns, (first + count) * columns);
         const outputs = scratch.step(() => this.#dispatch(scratch, pipeline, own, count));
         const found = await scratch.read(...outputs);
@@ -140,6 +141,15 @@ export class GpuWeights {
       return [y, 4 * count * rows];
     });
   }
+}
+
+/** Adds one number a row of the weights, in place. */
+export function withBias(y: Float32Array<ArrayBuffer>, bias: Float32Array | undefined) {
+  if (bias === undefined) return y;
+  for (let i = 0; i < y.length; i++) {
+    y[i] = (y[i] as number) + (bias[i % bias.length] as number);
+  }
+  return y;
 }
 
 /** Why the kernel does not read a record, or undefined. */

@@ -11,70 +11,21 @@ import { sharedWorkspace } from "../tensor/default-workspace.ts";
 import { type DequantizeOptions, dequantize } from "../tensor/dequantize.ts";
 import { type FloatArray, floatBytesOf, newFloatArray } from "../tensor/float-array.ts";
 import { codingOf, oneOf } from "../tensor/options.ts";
-import {
-  type QuantizedBy,
-  type QuantizeOptions,
-  quantize,
-  refuseInapplicable,
-} from "../tensor/quantize.ts";
+import { type QuantizedBy, quantize, refuseInapplicable } from "../tensor/quantize.ts";
 import type { QuantizedTensor } from "../tensor/quantized-tensor.ts";
 import { type BufferJob, decodeBuffers, encodeBuffers } from "./buffers.ts";
-import { type DeviceOptions, type Found, findDevice } from "./device.ts";
+import { type Found, findDevice } from "./device.ts";
 import type { Gpu } from "./gpu.ts";
-import { GpuWeights, productRefusal } from "./linear.ts";
+import { GpuWeights, productRefusal, withBias } from "./linear.ts";
+import {
+  type Crossover,
+  DEFAULT_CROSSOVER,
+  type GpuQuantizeOptions,
+  type LinearLayer,
+  type QuantizerOptions,
+} from "./options.ts";
 import { type RanOn, WebGpuError } from "./outcome.ts";
 import { decodeOnGpu, encodeOnGpu, schemeRefusal } from "./records.ts";
-
-/** Elements from which `auto` takes the GPU. */
-export interface Crossover {
-  /** Weights to quantize. */
-  readonly quantize: number;
-  /** Weights to dequantize. */
-  readonly dequantize: number;
-  /** Products: batch · rows · columns. */
-  readonly linear: number;
-}
-
-/**
- * What is fewer is faster where it lies: the way to the GPU and back takes a tenth of a millisecond
- * and more. Chosen, not measured: no hardware GPU has run the tests.
- */
-export const DEFAULT_CROSSOVER: Crossover = {
-  quantize: 2 ** 22,
-  dequantize: 2 ** 22,
-  linear: 2 ** 24,
-};
-
-export interface QuantizerOptions extends DeviceOptions {
-  /**
-   * "auto": the GPU for what it is worth it, the host for everything else and after any failure.
-   * "webgpu": the GPU for everything it can do, or `WebGpuError`. "wasm": the host. @defaultValue "auto"
-   */
-  readonly device?: "auto" | "webgpu" | "wasm";
-  /** @defaultValue DEFAULT_CROSSOVER; no matter with "webgpu" */
-  readonly crossover?: Partial<Crossover>;
-  /** The host's kernels. @defaultValue "auto" */
-  readonly kernels?: KernelChoice;
-}
-
-type GpuQuantizeOptions = Omit<QuantizeOptions, "out" | "kernels">;
-
-/** A matrix to multiply by, on the device that `ranOn` of the products names. */
-export interface LinearLayer {
-  /** [rows, columns]. */
-  readonly shape: readonly [number, number];
-  /**
-   * y = x · Wᵀ + bias.
-   *
-   * @param x [batch, columns] @param bias one number a row of the weights
-   */
-  multiply(
-    x: Float32Array,
-    bias?: Float32Array,
-  ): Promise<{ readonly values: Float32Array<ArrayBuffer>; readonly ranOn: RanOn }>;
-  /** Gives the device's memory back. */
-  dispose(): void;
-}
 
 export class Quantizer {
   /** What was found, and why it is used or not. */
@@ -170,7 +121,7 @@ export class Quantizer {
     const refusal = productRefusal(record);
     const shape = record.shape as readonly [number, number];
     const [rows, columns] = shape;
-    const held: { weights?: GpuWeights } = {};
+    const held: { weights?: Promise<GpuWeights> } = {};
     const kernels = this.#kernels;
     return {
       shape,
@@ -187,19 +138,18 @@ export class Quantizer {
           crossover: this.#crossover.linear,
           refusal,
           onGpu: async (gpu) => {
-            held.weights ??= await GpuWeights.upload(gpu, record);
-            const y = await held.weights.multiply(x);
-            if (bias !== undefined)
-              for (let i = 0; i < y.length; i++)
-                y[i] = (y[i] as number) + (bias[i % rows] as number);
-            return y;
+            held.weights ??= GpuWeights.upload(gpu, record);
+            const uploading = held.weights;
+            // What failed is tried again at the next call.
+            uploading.catch(() => delete held.weights);
+            return withBias(await (await uploading).multiply(x), bias);
           },
           onHost: () => linear(x, record, options) as Float32Array<ArrayBuffer>,
         });
         return { values: result, ranOn };
       },
       dispose: () => {
-        held.weights?.dispose();
+        held.weights?.then((weights) => weights.dispose()).catch(() => {});
         delete held.weights;
       },
     };

@@ -3,6 +3,11 @@
 import { createReferenceKernelSet } from "../kernels/reference/reference-kernel-set.ts";
 import { midpointDecision } from "../schemes/codebook.ts";
 import { NF4 } from "../schemes/nf4.ts";
+import { sharedWorkspace } from "../tensor/default-workspace.ts";
+import { dequantize } from "../tensor/dequantize.ts";
+import { type AffineCoding, codingOf } from "../tensor/options.ts";
+import { quantize } from "../tensor/quantize.ts";
+import { decodeAffine, encodeAffine } from "./affine.ts";
 import { decodeBlocks, encodeBlocks } from "./blocks.ts";
 import type { Gpu } from "./gpu.ts";
 
@@ -42,7 +47,29 @@ export async function selfTest(gpu: Gpu): Promise<string | undefined> {
     elementCount: COUNT,
   };
   await decodeBlocks(gpu, CODING, codes, absmax, target);
-  return isEqual(target.bytes, expected) ? undefined : "weights differ from the reference's";
+  if (!isEqual(target.bytes, expected)) return "weights differ from the reference's";
+  return affineTest(gpu, weights, bytes);
+}
+
+/** Ranges, codes of quotients, and weights of integers. */
+async function affineTest(
+  gpu: Gpu,
+  weights: Float32Array,
+  bytes: Uint8Array,
+): Promise<string | undefined> {
+  const options = { quantType: "uint4", kernels: "reference", shape: [1, COUNT] } as const;
+  const record = quantize(weights, { ...options, blockSize: BLOCK });
+  const coding = codingOf({ quantType: "uint4", blockSize: BLOCK }) as AffineCoding;
+  const input = { bytes, dtype: "float32" as const, elementCount: COUNT };
+  const found = await encodeAffine(gpu, sharedWorkspace("reference"), coding, [1, COUNT], input);
+  if (found === undefined) return "finite weights were taken for infinite ones";
+  if (!isEqual(found.codes, record.codes)) return "affine codes differ from the reference's";
+  const restored = { ...input, bytes: new Uint8Array(4 * COUNT) };
+  await decodeAffine(gpu, record, restored);
+  const expected = bytesOf(dequantize(record, { kernels: "reference" }));
+  return isEqual(restored.bytes, expected)
+    ? undefined
+    : "affine weights differ from the reference's";
 }
 
 function testWeights(): Float32Array<ArrayBuffer> {
@@ -61,6 +88,6 @@ function bytesOf(floats: Float32Array): Uint8Array {
   return new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
 }
 
-function isEqual(one: Uint8Array, other: Uint8Array): boolean {
+function isEqual(one: Uint8Array, other: ArrayLike<number>): boolean {
   return one.length === other.length && one.every((byte, i) => byte === other[i]);
 }

@@ -5,12 +5,12 @@ import { readFileSync } from "node:fs";
 
 const VECTORS = new URL("../vectors/", import.meta.url);
 
-/** A few cases of every scheme that has vectors, small enough to travel. */
-export function goldenCases() {
-  return [...bitsandbytes(), ...floats()];
+/** A few cases of every scheme that has vectors, small enough to travel; or all there are. */
+export function goldenCases(all = false) {
+  return [...bitsandbytes(all), ...floats(all)];
 }
 
-function bitsandbytes() {
+function bitsandbytes(all) {
   const { groups } = JSON.parse(readFileSync(new URL("bitsandbytes/manifest.json", VECTORS)));
   const found = [];
   const take = (file, limit, kind, toCase) => {
@@ -19,11 +19,15 @@ function bitsandbytes() {
     const taken = new Map();
     for (const golden of cases) {
       if (golden.platform_defined || golden.transpose_input_first) continue;
-      if (golden.shape.reduce((a, b) => a * b, 1) < 256 && file !== "int8_rowwise.safetensors") {
+      if (
+        !all &&
+        golden.shape.reduce((a, b) => a * b, 1) < 256 &&
+        file !== "int8_rowwise.safetensors"
+      ) {
         continue;
       }
       const key = kind(golden);
-      if (key === undefined || (taken.get(key) ?? 0) >= limit) continue;
+      if (key === undefined || (!all && (taken.get(key) ?? 0) >= limit)) continue;
       taken.set(key, (taken.get(key) ?? 0) + 1);
       found.push(toCase(golden, tensor));
     }
@@ -34,23 +38,21 @@ function bitsandbytes() {
     input: { dtype: DTYPES[dtype], base64: tensor(input).toString("base64") },
     options: { shape },
   });
-  take(
-    "q4_dist.safetensors",
-    2,
-    ({ quant_type, dtype }) => `${quant_type} ${dtype}`,
-    (golden, tensor) => {
-      const one = base(golden, tensor);
-      return {
-        ...one,
-        quantType: golden.quant_type,
-        options: { ...one.options, blockSize: golden.blocksize, doubleQuant: false },
-        expected: {
-          codes: sha256(tensor(golden.tensors.weight)),
-          absmax: sha256(tensor(golden.tensors.absmax)),
-        },
-      };
-    },
-  );
+  const plain4Bit = (golden, tensor) => {
+    const one = base(golden, tensor);
+    return {
+      ...one,
+      quantType: golden.quant_type,
+      options: { ...one.options, blockSize: golden.blocksize, doubleQuant: false },
+      expected: {
+        codes: sha256(tensor(golden.tensors.weight)),
+        absmax: sha256(tensor(golden.tensors.absmax)),
+      },
+    };
+  };
+  const kind4Bit = ({ quant_type, dtype }) => `${quant_type} ${dtype}`;
+  if (all) take("q4_grid.safetensors", 0, kind4Bit, plain4Bit);
+  take("q4_dist.safetensors", 2, kind4Bit, plain4Bit);
   take(
     "q4_nested.safetensors",
     1,
@@ -112,7 +114,7 @@ const GRAINS = {
   group32: { granularity: "block", blockSize: 32, doubleQuant: false },
 };
 
-function floats() {
+function floats(all) {
   const { files } = JSON.parse(readFileSync(new URL("floats/manifest.json", VECTORS)));
   const found = [];
   const taken = new Map();
@@ -122,7 +124,7 @@ function floats() {
     for (const golden of cases) {
       const { scheme, mode = "", layout = "", block, tensors } = golden;
       const key = [scheme, mode, layout, layout === "" ? block : ""].join(" ");
-      if ((taken.get(key) ?? 0) >= 2) continue;
+      if (!all && (taken.get(key) ?? 0) >= 2) continue;
       taken.set(key, (taken.get(key) ?? 0) + 1);
       const quantType = scheme.replace("_", "-").replace("mxfp8-e4m3", "mxfp8");
       const grain =

@@ -1,8 +1,9 @@
 /** The door `webgpu` on software adapters: Mesa's lavapipe, and SwiftShader, which comes with Chromium. */
 
-import { cpSync } from "node:fs";
+import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { goldenCases } from "../golden.mjs";
 import { browserVersion } from "../lib/browsers.mjs";
 import { withPaths } from "../lib/doors.mjs";
 import { must } from "../lib/processes.mjs";
@@ -44,6 +45,20 @@ function browser(name, flags, place, expected) {
   };
 }
 
+/** On lavapipe, which is the fastest. */
+const golden = {
+  name: "webgpu in deno: every golden vector",
+  version: () => versionOf(program(".bin/deno")),
+  run: (context) => {
+    const file = join(context.suite, "golden.mjs");
+    writeFileSync(file, `export default ${JSON.stringify(goldenCases(true))};\n`);
+    const expected = { adapter: "llvmpipe", golden: "./golden.mjs" };
+    return command("deno", program(".bin/deno"), DENO_FLAGS, expected).run(context);
+  },
+};
+
+const DENO_FLAGS = ["run", "--no-prompt", "--allow-read"];
+
 /** examples/webgpu, built by Vite from the packed package. */
 const example = {
   name: "examples/webgpu in chromium",
@@ -70,10 +85,11 @@ export const webgpu = [
     "bun (Dawn)",
     program(".bin/bun"),
     ["run"],
-    { dawn, adapter: "swiftshader" },
+    { dawn, adapter: "swiftshader", isSlow: true },
     SWIFTSHADER,
   ),
   command("deno", program(".bin/deno"), ["run", "--no-prompt"], { adapter: "llvmpipe" }),
+  golden,
   browser("chromium", CHROMIUM_FLAGS, "worker", { adapter: "swiftshader" }),
   example,
   // Firefox does not tell what its adapter is.
