@@ -38,7 +38,10 @@ export async function checkSums(
 }
 
 /** Loaders map files into memory: numbers must lie where a machine can read them. */
-export function checkAlignment({ source, table, dataStart }: SafetensorsFile, add: AddProblem) {
+export function checkAlignment(
+  { source, table, dataStart }: SafetensorsFile,
+  add: AddProblem,
+): void {
   const file = basename(source.name);
   if (dataStart % 8 !== 0) {
     add({ file, problem: `its tensors begin at byte ${dataStart}, which is no multiple of 8` });
