@@ -7,9 +7,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import * as core from "quantwise";
 import * as checkpoint from "quantwise/checkpoint";
+import * as gguf from "quantwise/gguf";
 import * as linear from "quantwise/linear";
 import { QUANT_TYPES, SCHEMES } from "quantwise/schemes";
-import { answersOf, embeddingsHash, productsHash, streamed } from "./suite.mjs";
+import { answersOf, blocksHash, embeddingsHash, productsHash, streamed } from "./suite.mjs";
 
 const [goldenFile, checkpointFile, outFile] = process.argv.slice(2);
 const golden = JSON.parse(readFileSync(goldenFile, "utf8"));
@@ -83,6 +84,7 @@ const answers = {
   cases: [...golden, ...computed],
   embeddings: embeddingsHash(core, "wasm"),
   products: productsHash({ core, linear }, "reference"),
+  blocks: blocksHash({ gguf }, "reference"),
   stream: { source: source.toString("base64"), outputs },
 };
 writeFileSync(outFile, `export default ${JSON.stringify(answers)};\n`);

@@ -7,7 +7,7 @@ import { inputOf, partsOf } from "./records.mjs";
 import { sha256 } from "./sha256.mjs";
 
 /**
- * @param doors     the modules `core`, `schemes`, `safetensors`, `checkpoint` and `linear`
+ * @param doors     the modules `core`, `schemes`, `safetensors`, `checkpoint`, `linear` and `gguf`
  * @param answers   what answers.mjs wrote
  * @param expected  lib/expected.mjs: `kernels`: "wasm" or "reference"; `simd`: "relaxed", "baseline"
  *                  or "none"; `because`: words of the reason;
@@ -79,6 +79,12 @@ export async function run(doors, answers, expected) {
     );
     weights.dispose();
     for (const kernels of choices) same(productsHash(doors, kernels), answers.products, kernels);
+  });
+  await check("blocks: the bits of Node's, in every type of ggml", () => {
+    same(doors.gguf.blockKernels().name, report.name, "ggml");
+    for (const kernels of ["auto", "reference"]) {
+      same(blocksHash(doors, kernels), answers.blocks, kernels);
+    }
   });
   const { module } = expected;
   await check("stream: a checkpoint, in odd chunks", async () => {
@@ -194,6 +200,15 @@ export function productsHash({ core, linear }, kernels) {
       }),
     )
     .join(" ");
+}
+
+/** Every block type, there and back. */
+export function blocksHash({ gguf }, kernels) {
+  const weights = inputOf({ dtype: "float32", seed: 8, count: 1280 });
+  return gguf.BLOCK_TYPES.flatMap((type) => {
+    const blocks = gguf.quantizeBlocks(weights, { type, kernels });
+    return [sha256(blocks), sha256(gguf.dequantizeBlocks(blocks, { type, kernels }))];
+  }).join(" ");
 }
 
 /** sha256 of what comes out when `source` goes in, by an odd number of bytes at a time. */

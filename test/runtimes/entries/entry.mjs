@@ -2,6 +2,7 @@
 
 import * as core from "quantwise";
 import * as checkpoint from "quantwise/checkpoint";
+import * as gguf from "quantwise/gguf";
 import * as linear from "quantwise/linear";
 import * as safetensors from "quantwise/safetensors";
 import * as schemes from "quantwise/schemes";
@@ -9,4 +10,4 @@ import answers from "./answers.mjs";
 import { run } from "./suite.mjs";
 
 export const result = (expected) =>
-  run({ core, checkpoint, linear, safetensors, schemes }, answers, expected);
+  run({ core, checkpoint, gguf, linear, safetensors, schemes }, answers, expected);

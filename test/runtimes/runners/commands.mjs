@@ -128,7 +128,7 @@ function denoScript(name, specifierOf, prepare) {
     version: () => versionOf(deno),
     run: async (context) => {
       const folder = await prepare(context);
-      const doors = ["core", "checkpoint", "linear", "safetensors", "schemes"];
+      const doors = ["core", "checkpoint", "gguf", "linear", "safetensors", "schemes"];
       const text = [
         ...doors.map((door) => {
           const path = door === "core" ? "" : `/${door}`;

@@ -71,7 +71,7 @@ function raw(name, condition, expected) {
       }
       const build = join(quantwise, "build");
       for (const path of readdirSync(build, { recursive: true })) {
-        if (/^js.*(?<!cli|node)\.js$|^(kernels|linear)(-relaxed)?\.wasm$/.test(path)) {
+        if (/^js.*(?<!cli|node)\.js$|^(kernels|linear|ggml)(-relaxed)?\.wasm$/.test(path)) {
           add(`quantwise/build/${path}`, join(build, path));
         }
       }
