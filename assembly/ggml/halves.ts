@@ -13,16 +13,20 @@ export function storeHalf(ptr: usize, x: f32): void {
   store<u16>(ptr, doubled > 0xff000000 ? 0x7e00 : ((bits >> 16) & 0x8000) | half);
 }
 
-/** Exact. Infinity and NaN stay such. */
+/**
+ * Exact. Infinity and NaN stay such. Small halves, which scales of the K-quants often are, are converted:
+ * shifted into place they would be subnormal f32, which processors multiply slowly.
+ */
 // @ts-ignore: decorator
 @inline
 export function loadHalf(ptr: usize): f32 {
   const half = <u32>load<u16>(ptr);
-  const magnitude = reinterpret<u32>(
-    reinterpret<f32>((half & 0x7fff) << 13) * reinterpret<f32>(0x77800000),
-  );
-  const special: u32 = (half & 0x7c00) === 0x7c00 ? 0x7f800000 : 0;
-  return reinterpret<f32>(magnitude | special | ((half & 0x8000) << 16));
+  const size = half & 0x7fff;
+  let value: f32;
+  if (size < 0x0400) value = <f32>(<i32>size) * reinterpret<f32>(0x33800000);
+  else if (size < 0x7c00) value = reinterpret<f32>((size << 13) + 0x38000000);
+  else value = reinterpret<f32>((size << 13) | 0x7f800000);
+  return reinterpret<f32>(reinterpret<u32>(value) | ((half & 0x8000) << 16));
 }
 
 /** As ggml rounds: ties to even by adding 1.5 · 2^23, and beyond 2^22 whatever the bits spell. */

@@ -191,12 +191,15 @@ export function dequantizeIQ4_XS(blocksPtr: usize, valuesPtr: usize, blockCount:
   const levels = iq4Levels();
   for (let i: usize = 0; i < blockCount; i++) {
     const d = loadHalf(blocksPtr);
-    const upper = <u32>load<u16>(blocksPtr, 2);
-    for (let j: u32 = 0; j < 8; j++) {
-      const low = <u32>load<u8>(blocksPtr + (j >> 1), 4) >> ((j & 1) << 2);
-      const code = (low & 15) | (((upper >> (j << 1)) & 3) << 4);
-      const scale = f32x4.splat(d * <f32>(<i32>code - 32));
-      storeLevels(valuesPtr, blocksPtr + 8 + (j << 4), levels, scale);
+    let upper = <u32>load<u16>(blocksPtr, 2);
+    let lower = load<u32>(blocksPtr, 4);
+    let codes = blocksPtr + 8;
+    for (const end = codes + 128; codes < end; codes += 16) {
+      const code = (lower & 15) | ((upper & 3) << 4);
+      const scale = f32x4.splat(d * (<f32>code - 32));
+      storeLevels(valuesPtr, codes, levels, scale);
+      lower >>= 4;
+      upper >>= 2;
       valuesPtr += 128;
     }
     blocksPtr += 136;
