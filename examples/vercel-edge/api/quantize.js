@@ -33,7 +33,8 @@ export default async function handler(request) {
 }
 
 async function quantized(query, signal) {
-  const url = sourceOf(query.get("file") ?? "");
+  const { base, limit } = settings();
+  const url = sourceOf(base, query.get("file") ?? "");
   const model = await identityBeside(url, signal);
   const stream = new QuantizeSafetensorsStream({
     quantType: query.get("type") ?? "nf4",
@@ -44,7 +45,6 @@ async function quantized(query, signal) {
     signal,
   });
   const source = await fetched(url, signal);
-  const limit = parseByteCount(process.env.MAX_BYTES ?? "2GB", "MAX_BYTES");
   const readable = source.body.pipeThrough(atMost(limit, source)).pipeThrough(stream);
   // What is wrong with the file's header is told with a status; later errors cut the connection.
   return new Response(await begun(readable), {
@@ -55,9 +55,18 @@ async function quantized(query, signal) {
   });
 }
 
+/** The deployment's own: no request can mend them. */
+function settings() {
+  const { SOURCE_URL, MAX_BYTES = "2GB" } = process.env;
+  try {
+    return { base: new URL(SOURCE_URL), limit: parseByteCount(MAX_BYTES, "MAX_BYTES") };
+  } catch {
+    throw new HttpError(500, "SOURCE_URL must be an address, MAX_BYTES a size such as 2GB");
+  }
+}
+
 /** A file below SOURCE_URL, and nowhere else. */
-function sourceOf(file) {
-  const base = new URL(process.env.SOURCE_URL);
+function sourceOf(base, file) {
   const url = new URL(file, base);
   const isBelow = url.href.startsWith(base.href) && url.pathname.endsWith(".safetensors");
   // Some servers take an encoded slash for one.
@@ -67,8 +76,17 @@ function sourceOf(file) {
   return url;
 }
 
+async function reached(url, signal) {
+  try {
+    return await fetch(url, { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new HttpError(502, `the source cannot be reached: ${error.message}`);
+  }
+}
+
 async function fetched(url, signal) {
-  const response = await fetch(url, { signal });
+  const response = await reached(url, signal);
   if (response.ok && response.body !== null) return response;
   await response.body?.cancel();
   if (response.status === 404) throw new HttpError(404, "there is no such file");
@@ -77,7 +95,7 @@ async function fetched(url, signal) {
 
 /** Which tensors are linear layers: the architecture's rules, if config.json lies beside the file. */
 async function identityBeside(url, signal) {
-  const response = await fetch(new URL("./config.json", url), { signal });
+  const response = await reached(new URL("./config.json", url), signal);
   const length = Number(response.headers.get("content-length") ?? 0);
   if (!response.ok || length > MOST_CONFIG_BYTES) {
     await response.body?.cancel();

@@ -96,6 +96,16 @@ async function run({ project, package: quantwise }) {
       await refused("file=failing.safetensors", 502, "503");
       await refused("file=large.safetensors", 413, "1000000 bytes");
     });
+    await check("what is wrong with the deployment is not the request's fault", async () => {
+      const { SOURCE_URL } = env;
+      env.SOURCE_URL = "http://127.0.0.1:1/";
+      await refused(`file=${FILE}`, 502, "cannot be reached");
+      env.SOURCE_URL = "models";
+      await refused(`file=${FILE}`, 500, "SOURCE_URL must be");
+      Object.assign(env, { SOURCE_URL, MAX_BYTES: "much" });
+      await refused(`file=${FILE}`, 500, "MAX_BYTES");
+      env.MAX_BYTES = "1MB";
+    });
     await check("a size that is not announced is counted, and the connection cut", async () => {
       const response = await call("file=endless.safetensors");
       if (response.status !== 200) throw new Error(await response.text());
