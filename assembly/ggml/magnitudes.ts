@@ -62,9 +62,12 @@ export function largestOf32(ptr: usize): v128 {
 // @ts-ignore: decorator
 @inline
 export function extremeOf32(ptr: usize): f32 {
-  const least = f32x4.extract_lane(smallestOf32(ptr), 0);
-  const most = f32x4.extract_lane(largestOf32(ptr), 0);
-  if (most > -least) return most;
-  if (most < -least) return least;
+  const least = smallestOf32(ptr);
+  const most = largestOf32(ptr);
+  const opposite = f32x4.neg(least);
+  if (v128.any_true(f32x4.ne(most, opposite))) {
+    // No branch: which it is cannot be guessed.
+    return f32x4.extract_lane(v128.bitselect(most, least, f32x4.gt(most, opposite)), 0);
+  }
   return extremeOf(ptr, 32);
 }
